@@ -1,8 +1,11 @@
 import { defineConfig } from "vitest/config";
 
-/** One project per kind of test; `npm test` runs them all. */
-const project = (name: string, include: string[], testTimeout: number, fileParallelism = true) => ({
-  test: { name, include, testTimeout, hookTimeout: 60_000, fileParallelism, environment: "node" },
+/** Workers of the kinds of test that may run beside each other. */
+const parallelWorkers = 2;
+
+/** One project per kind of test; `npm test` runs them all, the ones with one worker after the others. */
+const project = (name: string, include: string[], testTimeout: number, maxWorkers: number) => ({
+  test: { name, include, testTimeout, hookTimeout: 60_000, maxWorkers, environment: "node" as const },
 });
 
 export default defineConfig({
@@ -12,11 +15,12 @@ export default defineConfig({
         "unit",
         ["{mesh,services,clients,bench,scripts}/**/*.test.ts", "test/{tidy,contracts,history}/**/*.test.ts"],
         20_000,
+        parallelWorkers,
       ),
-      project("engines", ["test/engines/**/*.test.ts"], 60_000),
-      project("e2e", ["test/e2e/**/*.test.ts"], 60_000, false),
-      project("browser", ["test/browser/**/*.test.ts"], 120_000, false),
-      project("faults", ["test/faults/**/*.test.ts"], 300_000, false),
+      project("engines", ["test/engines/**/*.test.ts"], 60_000, parallelWorkers),
+      project("e2e", ["test/e2e/**/*.test.ts"], 60_000, 1),
+      project("browser", ["test/browser/**/*.test.ts"], 120_000, 1),
+      project("faults", ["test/faults/**/*.test.ts"], 300_000, 1),
     ],
   },
 });

@@ -28,6 +28,29 @@ export const limits = Object.freeze({
   /** Tail rule: conversations remembered per connection, time to the one hint. */
   maxUnackedConversations: 64,
   tailHintMs: 300,
+  /** Lease of a Login process on its presence entries; a renewal each; the whole table is announced again so often. */
+  presenceLeaseTtlMs: 10_000,
+  presenceLeaseRenewMs: 3_000,
+  presenceAnnounceMs: 600_000,
+  /** Sessions of one presence call; registrations waiting for one. */
+  maxSessionsPerBatch: 500,
+  maxWaitingRegistrations: 20_000,
+  /** Presence changes wait so long for company. */
+  presenceFlushMs: 200,
+  /** Users whose presence one connection watches, and all connections of a process. */
+  maxWatchedUsersPerConnection: 500,
+  maxPresenceWatches: 1_000_000,
+  /** Positions of one ReportDelivered call, and waiting for one; beyond that receipts are lost. */
+  maxReceiptsPerCall: 5_000,
+  maxWaitingReceipts: 50_000,
+  /** From the notice that the server goes down to the close of its connections. */
+  drainWindowMs: 5_000,
+  /** Drained clients come back spread over so long. */
+  drainReconnectSpreadMs: 10_000,
+  /** A connection that does not answer the close is cut after so long. */
+  closeTimeoutMs: 5_000,
+  /** WebSocket fragments of one message. */
+  maxFragmentsPerMessage: 64,
   /** Time of a call when the caller names none, and the most it may name. */
   defaultCallTimeoutMs: 10_000,
   maxCallTimeoutMs: 60_000,
@@ -45,12 +68,15 @@ export const limits = Object.freeze({
   maxLogQueueBytes: 64 * 1024 * 1024,
   /** Messages waiting in one lane of MsgProxy. */
   maxLaneMessages: 8_192,
+  /** How long an overloaded queue asks its callers to wait. */
+  overloadRetryAfterMs: 200,
   /** Rate of sends of one user, refill per second and burst. */
   sendsPerSecondPerUser: 2_000,
   sendBurstPerUser: 4_000,
-  /** One step of the writer: messages sequenced together, steps between sequenced and committed. */
-  maxMessagesPerStep: 2_048,
-  maxStepsInFlight: 4,
+  /** Writer: messages between sequenced and committed, heads remembered, least time between commits. */
+  maxWriterMessagesInFlight: 16_384,
+  maxWriterHeads: 200_000,
+  commitIntervalMs: 8,
   /** A page of history. */
   maxPageMessages: 200,
   defaultPageMessages: 50,
@@ -72,4 +98,38 @@ export const limits = Object.freeze({
   /** Password checks at once, and waiting. */
   maxPasswordChecks: 2,
   maxPasswordQueue: 256,
+  /** Writers of the codec: buffer of a new one, idle ones kept by a pool, largest buffer worth keeping. */
+  writerStartBytes: 1024,
+  maxPooledWriters: 32,
+  maxPooledWriterBytes: 256 * 1024,
+  /** Unknown protobuf groups inside each other. */
+  maxGroupDepth: 100,
+  /** Revoked sessions and raised session versions remembered by a token verifier. */
+  maxRevocations: 100_000,
+  /** How early a token may be used before its `nbf`: clocks of processes differ. `exp` has no such grace. */
+  tokenNotBeforeLeewayMs: 60_000,
+  /** Sign-in attempts of one account name, refill per minute and burst. */
+  attemptsPerMinutePerName: 10,
+  attemptBurstPerName: 10,
+  /** Password and refresh attempts, registrations included, of one client address, refill per minute and burst. */
+  attemptsPerMinutePerAddress: 120,
+  attemptBurstPerAddress: 120,
+  /** Names, and addresses, whose attempts are remembered. */
+  maxAttemptKeys: 50_000,
+  /** Group changes of one process running or waiting; how often a change is looked for until it is sequenced. */
+  maxGroupChanges: 1_024,
+  membershipPollMinMs: 2,
+  membershipPollMaxMs: 50,
+  /** Cursors wait so long for company, cursors waiting for the store, rows of one write. */
+  cursorFlushMs: 200,
+  maxDirtyCursors: 200_000,
+  maxCursorRowsPerWrite: 2_000,
+  /** Cursors that one GetCursors answers. */
+  maxCursorsPerAnswer: 500,
+  /** Receipts waiting for their flush; more are dropped, they are at most once. */
+  maxPendingReceipts: 50_000,
+  /** HTTP edge: time for the headers, for the whole request, and for calls in hand when it closes. */
+  httpHeadersTimeoutMs: 10_000,
+  httpRequestTimeoutMs: 30_000,
+  httpCloseTimeoutMs: 5_000,
 });

@@ -1,5 +1,7 @@
-/** Writes gen/errors.ts and docs/errors.md from proto/errors.json. */
-import { readFileSync, writeFileSync } from "node:fs";
+/** Writes gen/errors.ts and docs/errors.md from proto/errors.json, into the repository or into the folder named as argument. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 
 interface ErrorRow {
   number: number;
@@ -15,8 +17,9 @@ interface CloseRow {
   text: string;
 }
 
-const root = new URL("../", import.meta.url);
-const source = JSON.parse(readFileSync(new URL("proto/errors.json", root), "utf8")) as {
+const root = fileURLToPath(new URL("../", import.meta.url));
+const target = resolve(process.argv[2] ?? root);
+const source = JSON.parse(readFileSync(join(root, "proto/errors.json"), "utf8")) as {
   errors: ErrorRow[];
   closeCodes: CloseRow[];
 };
@@ -70,8 +73,9 @@ const closeRows = source.closeCodes.map(
   (row) =>
     `  ${row.name}: { code: ${row.code}, name: "${row.name}", reconnect: "${row.reconnect}", text: ${JSON.stringify(row.text)} },`,
 );
+for (const folder of ["gen", "docs"]) mkdirSync(join(target, folder), { recursive: true });
 writeFileSync(
-  new URL("gen/errors.ts", root),
+  join(target, "gen/errors.ts"),
   [
     "// Generated from proto/errors.json by scripts/generate-errors.ts. Do not edit.",
     "",
@@ -111,7 +115,7 @@ writeFileSync(
   ].join("\n"),
 );
 writeFileSync(
-  new URL("docs/errors.md", root),
+  join(target, "docs/errors.md"),
   [
     "# Errors and close codes",
     "",

@@ -51,7 +51,10 @@ export interface StoreCommit {
   readonly progress: readonly ProgressStep[];
   readonly runs: readonly MessageRun[];
   readonly sends: readonly SendRow[];
-  /** Rows to upsert by (conversation, user); direct conversations get both users' rows with their first message. */
+  /**
+   * Rows to upsert by (conversation, user); joinSeq 0 keeps the stored one (a member leaves). Direct conversations get
+   * both users' rows with their first message.
+   */
   readonly members: readonly MemberRow[];
 }
 

@@ -1,0 +1,83 @@
+import { hash, randomUUIDv7 } from "node:crypto";
+import { fromBinary } from "@bufbuild/protobuf";
+import { type RawSendRequest, RawSendRequestSchema } from "@chappe/gen/proto/chappe/mesh/v1/raw_send_pb.ts";
+import { EntryKind } from "@chappe/gen/proto/chappe/mesh/v1/record_pb.ts";
+import { type MessageContent, MessageContentSchema } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
+import type { LogRecordEntry } from "@chappe/mesh/codec/log-record.ts";
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { conversationIdBytes } from "@chappe/mesh/ids/conversation-id.ts";
+import { limits } from "@chappe/mesh/limits.ts";
+import { noBytes } from "@chappe/mesh/rpc/call.ts";
+import type { Identity } from "@chappe/mesh/rpc/identity.ts";
+import type { Validator } from "@chappe/mesh/rpc/validator.ts";
+
+/** Messages of one SendRequest; the most that the contract allows. */
+const maxMessages = 64;
+
+/** First 8 bytes of the SHA-256 of a body, as the log and the dedupe rows keep it. */
+export function digestOf(body: Uint8Array): bigint {
+  return hash("sha256", body, "buffer").readBigUInt64LE(0);
+}
+
+/** A fresh UUIDv7 as 16 bytes. */
+export function newMessageId(): Uint8Array {
+  return Uint8Array.from(Buffer.from(randomUUIDv7().replaceAll("-", ""), "hex"));
+}
+
+const invalid = (field: string, rule: string, message: string): ChappeError =>
+  new ChappeError("INVALID_ARGUMENT", `${field}: ${message}`, { violations: [{ field, rule, message }] });
+
+/** Decodes an encoded SendRequest; contents stay bytes. MALFORMED_PAYLOAD or INVALID_ARGUMENT. */
+export function readSendRequest(payload: Uint8Array): RawSendRequest {
+  let request: RawSendRequest;
+  try {
+    request = fromBinary(RawSendRequestSchema, payload);
+  } catch (cause) {
+    throw new ChappeError("MALFORMED_PAYLOAD", undefined, { cause });
+  }
+  if (request.conversationId.length !== conversationIdBytes) {
+    throw invalid("conversation_id", "bytes.len", "must be 16 bytes");
+  }
+  if (request.messages.length < 1) throw invalid("messages", "repeated.min_items", "must hold at least 1 message");
+  if (request.messages.length > maxMessages) {
+    throw invalid("messages", "repeated.max_items", `must hold at most ${maxMessages} messages`);
+  }
+  return request;
+}
+
+/** Checks one content by its contract. MALFORMED_PAYLOAD or INVALID_ARGUMENT naming the field. */
+export function checkContent(body: Uint8Array, field: string, validator: Validator): void {
+  if (body.length === 0) throw invalid(field, "required", "is required");
+  if (body.length > limits.maxContentBytes) throw invalid(field, "bytes.max_len", `is over ${limits.maxContentBytes} bytes`);
+  let content: MessageContent;
+  try {
+    content = fromBinary(MessageContentSchema, body);
+  } catch (cause) {
+    throw new ChappeError("MALFORMED_PAYLOAD", `${field} is not a MessageContent`, { cause });
+  }
+  if (content.kind.case === undefined) throw invalid(`${field}.kind`, "required", "must hold text or custom");
+  if (content.kind.case === "membership") throw invalid(`${field}.membership`, "server_only", "is made by the server alone");
+  validator.check(MessageContentSchema, content, field);
+}
+
+/** The log entries of a checked request. `checkId` judges the ids that the sender chose. */
+export function toEntries(
+  request: RawSendRequest,
+  identity: Identity,
+  traceContext: Uint8Array,
+  checkId: (id: Uint8Array, field: string) => void,
+): LogRecordEntry[] {
+  return request.messages.map(({ clientMessageId, content }, index) => {
+    if (clientMessageId.length > 0) checkId(clientMessageId, `messages[${index}].client_message_id`);
+    return {
+      conversationId: request.conversationId,
+      senderId: identity.userId,
+      clientMessageId: clientMessageId.length > 0 ? clientMessageId : newMessageId(),
+      digest: digestOf(content),
+      deviceId: identity.deviceId,
+      kind: EntryKind.USER,
+      traceContext: traceContext.length > 0 ? traceContext : noBytes,
+      body: content,
+    };
+  });
+}

@@ -1,0 +1,97 @@
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { directUsers, isGroupId } from "@chappe/mesh/ids/conversation-id.ts";
+import { isUuidV7, uuidV7TimeMs } from "@chappe/mesh/ids/uuid-v7.ts";
+import { limits } from "@chappe/mesh/limits.ts";
+import type { MembershipViews } from "@chappe/mesh/membership/membership-view.ts";
+import type { BusinessStore } from "@chappe/mesh/ports/business-store.ts";
+
+/** What createSendAdmission needs. */
+export interface SendAdmissionOptions {
+  readonly membership: MembershipViews;
+  readonly users: Pick<BusinessStore, "usersById">;
+  /** @default Date.now */
+  readonly now?: () => number;
+  /** @default limits.sendsPerSecondPerUser */
+  readonly sendsPerSecondPerUser?: number;
+}
+
+/** Decides before the log what the log will not judge again: rate, age of ids, membership. */
+export interface SendAdmission {
+  /** Throws RATE_LIMITED. */
+  takeRate(userId: bigint, messages: number): void;
+  /** Throws INVALID_ARGUMENT or ID_TIME_OUT_OF_RANGE. */
+  checkId(clientMessageId: Uint8Array, field: string): void;
+  /** True at once when a fresh view says so; otherwise settles, or rejects with NOT_A_MEMBER or NOT_FOUND. */
+  authorise(userId: bigint, conversationId: Uint8Array): true | Promise<void>;
+}
+
+interface Bucket {
+  tokens: number;
+  atMs: number;
+}
+
+/** Users whose existence or rate is remembered. */
+const maxRemembered = 100_000;
+
+/** An admission with full buckets. */
+export function createSendAdmission(options: SendAdmissionOptions): SendAdmission {
+  const { membership, users, now = Date.now, sendsPerSecondPerUser = limits.sendsPerSecondPerUser } = options;
+  const burst = sendsPerSecondPerUser * (limits.sendBurstPerUser / limits.sendsPerSecondPerUser);
+  const buckets = new Map<bigint, Bucket>();
+  const existing = new Set<bigint>();
+
+  const checkUser = async (userId: bigint): Promise<void> => {
+    const [row] = await users.usersById([userId]);
+    if (row === undefined) throw new ChappeError("NOT_FOUND", `conversation_id: there is no user ${userId}`);
+    if (existing.size >= maxRemembered) existing.clear();
+    existing.add(userId);
+  };
+
+  const authoriseDirect = (userId: bigint, conversationId: Uint8Array): true | Promise<void> => {
+    const [a, b] = directUsers(conversationId);
+    if (userId !== a && userId !== b) throw new ChappeError("NOT_A_MEMBER");
+    if (a > b) throw new ChappeError("INVALID_ARGUMENT", "conversation_id: the smaller user id comes first");
+    const other = userId === a ? b : a;
+    return other === userId || existing.has(other) ? true : checkUser(other);
+  };
+
+  const reload = async (userId: bigint, conversationId: Uint8Array): Promise<void> => {
+    // A refusal is never taken from a view that may be stale: the member may have joined a moment ago.
+    membership.invalidate(conversationId);
+    const view = await membership.load(conversationId);
+    if (!view.isMember(userId)) throw new ChappeError("NOT_A_MEMBER");
+  };
+
+  return {
+    takeRate(userId, messages) {
+      const atMs = now();
+      let bucket = buckets.get(userId);
+      if (bucket === undefined) {
+        if (buckets.size >= maxRemembered) buckets.clear();
+        bucket = { tokens: burst, atMs };
+        buckets.set(userId, bucket);
+      }
+      bucket.tokens = Math.min(burst, bucket.tokens + ((atMs - bucket.atMs) / 1000) * sendsPerSecondPerUser);
+      bucket.atMs = atMs;
+      if (bucket.tokens < messages) {
+        const retryAfterMs = Math.ceil(((messages - bucket.tokens) / sendsPerSecondPerUser) * 1000);
+        throw new ChappeError("RATE_LIMITED", undefined, { retryAfterMs });
+      }
+      bucket.tokens -= messages;
+    },
+    checkId(clientMessageId, field) {
+      if (!isUuidV7(clientMessageId)) {
+        throw new ChappeError("INVALID_ARGUMENT", `${field}: not a UUIDv7`, {
+          violations: [{ field, rule: "uuid_v7", message: "must be a UUIDv7 of 16 bytes" }],
+        });
+      }
+      const ageMs = now() - uuidV7TimeMs(clientMessageId);
+      if (ageMs > limits.maxIdAgeMs || ageMs < -limits.maxIdAheadMs) throw new ChappeError("ID_TIME_OUT_OF_RANGE");
+    },
+    authorise(userId, conversationId) {
+      if (!isGroupId(conversationId)) return authoriseDirect(userId, conversationId);
+      if (membership.get(conversationId)?.isMember(userId)) return true;
+      return reload(userId, conversationId);
+    },
+  };
+}

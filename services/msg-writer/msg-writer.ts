@@ -1,0 +1,197 @@
+import { decodeLogRecord } from "@chappe/mesh/codec/log-record.ts";
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
+import { limits } from "@chappe/mesh/limits.ts";
+import type { Log, LogConsumer, LogSubscription, PartitionBatch } from "@chappe/mesh/ports/log.ts";
+import type { MessageStore, SendKey, SendRow, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
+import { type Committer, createCommitter } from "./committer.ts";
+import { createIdFilter } from "./id-filter.ts";
+import { createSequencer, type PartitionInput, type RecordInput, sendKeyOf } from "./sequencer.ts";
+
+/** What createMsgWriter needs. */
+export interface MsgWriterOptions {
+  readonly log: Log;
+  readonly store: MessageStore;
+  readonly logger: Logger;
+  /** @default limits.commitIntervalMs */
+  readonly commitIntervalMs?: number;
+  /** @default Date.now */
+  readonly now?: () => number;
+}
+
+/** Figures of a running writer. */
+export interface MsgWriterStats {
+  readonly committedMessages: number;
+  readonly duplicates: number;
+  readonly storeLookups: number;
+  readonly lag: number;
+  /** Partitions stopped by a damaged envelope; an operator must look. */
+  readonly stoppedPartitions: readonly number[];
+}
+
+/** Owns partitions of the message log: gives each message its seq and commits it. */
+export interface MsgWriter {
+  stats(): MsgWriterStats;
+  close(): Promise<void>;
+}
+
+interface Ownership {
+  readonly epoch: number;
+  nextOffset: number;
+}
+
+/** How far back in id time the duplicate filter is filled at start. */
+const filterSpanMs = 20 * 60_000;
+
+class Writer implements LogConsumer, MsgWriter {
+  readonly #options: MsgWriterOptions;
+  readonly #sequencer = createSequencer();
+  readonly #filter = createIdFilter();
+  readonly #owned = new Map<number, Ownership>();
+  readonly #stopped = new Set<number>();
+  #committer: Committer;
+  #committed: SendRow[][] = [];
+  #subscription: LogSubscription | undefined;
+  #committedMessages = 0;
+  #duplicates = 0;
+  #storeLookups = 0;
+
+  constructor(options: MsgWriterOptions) {
+    this.#options = options;
+    this.#committer = this.#newCommitter();
+  }
+
+  async start(): Promise<void> {
+    this.#subscription = await this.#options.log.subscribe("messages", "msg-writer", this);
+  }
+
+  async assigned(partitions: readonly number[]): Promise<ReadonlyMap<number, number>> {
+    await this.#abandon();
+    const { store, now = Date.now } = this.#options;
+    const claims = await store.claim(partitions);
+    await this.#fillFilter(now() - filterSpanMs);
+    for (const [partition, claim] of claims) this.#owned.set(partition, { ...claim });
+    return new Map([...claims].map(([partition, claim]) => [partition, claim.nextOffset]));
+  }
+
+  async revoked(partitions: readonly number[]): Promise<void> {
+    await this.#abandon();
+    for (const partition of partitions) this.#owned.delete(partition);
+  }
+
+  async records(batches: readonly PartitionBatch[]): Promise<void> {
+    await this.#committer.room();
+    for (const rows of this.#committed.splice(0)) this.#sequencer.forgetPending(rows);
+    const inputs = batches.flatMap((batch) => this.#decode(batch) ?? []);
+    if (inputs.length === 0) return;
+    const known = await this.#lookUp(inputs);
+    await this.#loadHeads(inputs);
+    const step = this.#sequencer.sequence(inputs, known);
+    for (const row of step.commit.sends) this.#filter.add(row.clientMessageId);
+    for (const { partition, nextOffset } of inputs) this.#owned.get(partition)!.nextOffset = nextOffset;
+    this.#committer.submit(step);
+  }
+
+  stats(): MsgWriterStats {
+    return {
+      committedMessages: this.#committedMessages,
+      duplicates: this.#duplicates,
+      storeLookups: this.#storeLookups,
+      lag: this.#subscription?.lag() ?? 0,
+      stoppedPartitions: [...this.#stopped],
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#subscription?.close();
+    await this.#committer.settled(false);
+  }
+
+  #newCommitter(): Committer {
+    const { log, store, logger, commitIntervalMs = limits.commitIntervalMs } = this.#options;
+    return createCommitter({
+      log,
+      store,
+      commitIntervalMs,
+      maxMessagesInFlight: limits.maxWriterMessagesInFlight,
+      onCommitted: (commit) => this.#onCommitted(commit),
+      onRetry: (what, error) => logger.warn("msg-writer.retry", { what, error: error.row.name }),
+    });
+  }
+
+  #onCommitted(commit: StoreCommit): void {
+    this.#committedMessages += commit.sends.length;
+    // Kept until the next call of records: a look-up begun before the commit must still find them here.
+    this.#committed.push([...commit.sends]);
+    this.#subscription?.commit(new Map(commit.progress.map(({ partition, nextOffset }) => [partition, nextOffset])));
+  }
+
+  async #abandon(): Promise<void> {
+    await this.#committer.settled(true);
+    this.#committed = [];
+    this.#sequencer.reset();
+    this.#committer = this.#newCommitter();
+  }
+
+  async #fillFilter(sinceMs: number): Promise<void> {
+    this.#filter.reset(sinceMs);
+    for await (const id of this.#options.store.sendIdsSince(sinceMs)) this.#filter.add(id);
+  }
+
+  /** Undefined when the partition is stopped: a record whose envelope is damaged is never skipped. */
+  #decode({ partition, entries }: PartitionBatch): PartitionInput | undefined {
+    const owned = this.#owned.get(partition);
+    if (owned === undefined || this.#stopped.has(partition)) return undefined;
+    const records: RecordInput[] = [];
+    for (const entry of entries) {
+      if (entry.offset !== owned.nextOffset + records.length) {
+        throw new ChappeError("INTERNAL", `partition ${partition}: offset ${entry.offset} is not the next one`);
+      }
+      try {
+        records.push({ loggedTimeMs: entry.timeMs, entries: decodeLogRecord(entry.payload) });
+      } catch (error) {
+        this.#stopped.add(partition);
+        this.#options.logger.error("msg-writer.stopped", { partition, offset: entry.offset, error });
+        break;
+      }
+    }
+    if (records.length === 0) return undefined;
+    const fromOffset = owned.nextOffset;
+    return { partition, epoch: owned.epoch, fromOffset, nextOffset: fromOffset + records.length, records };
+  }
+
+  async #lookUp(inputs: readonly PartitionInput[]): Promise<ReadonlyMap<string, SendRow>> {
+    const keys: SendKey[] = [];
+    for (const input of inputs) {
+      for (const record of input.records) {
+        for (const entry of record.entries) if (this.#filter.mayContain(entry.clientMessageId)) keys.push(entry);
+      }
+    }
+    const known = new Map<string, SendRow>();
+    if (keys.length === 0) return known;
+    this.#storeLookups += keys.length;
+    for (const row of await this.#options.store.findSends(keys)) {
+      if (row !== undefined) known.set(sendKeyOf(row), row);
+    }
+    this.#duplicates += known.size;
+    return known;
+  }
+
+  async #loadHeads(inputs: readonly PartitionInput[]): Promise<void> {
+    if (this.#sequencer.heads > limits.maxWriterHeads) {
+      await this.#committer.settled(false);
+      this.#sequencer.clearHeads();
+    }
+    const missing = this.#sequencer.missingHeads(inputs);
+    if (missing.length === 0) return;
+    const heads = await this.#options.store.heads(missing);
+    for (const [index, conversationId] of missing.entries()) this.#sequencer.setHead(conversationId, heads[index]!);
+  }
+}
+
+/** Starts a writer on the log. */
+export async function createMsgWriter(options: MsgWriterOptions): Promise<MsgWriter> {
+  const writer = new Writer(options);
+  await writer.start();
+  return writer;
+}

@@ -1,0 +1,103 @@
+import type { DecodedEntry } from "@chappe/mesh/codec/log-record.ts";
+import { conversationKey } from "@chappe/mesh/ids/conversation-id.ts";
+import type { SendKey, SendRow } from "@chappe/mesh/ports/message-store.ts";
+import { createStepBuilder, type Step } from "./step-builder.ts";
+
+/** Entries of one log record. */
+export interface RecordInput {
+  readonly loggedTimeMs: number;
+  readonly entries: readonly DecodedEntry[];
+}
+
+/** Consecutive records of one partition. */
+export interface PartitionInput {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly fromOffset: number;
+  readonly nextOffset: number;
+  readonly records: readonly RecordInput[];
+}
+
+/**
+ * Gives every message its seq: the place among the accepted, non-duplicate messages of its conversation. A pure
+ * function of the log and of committed state, so whoever replays gets the same numbers.
+ */
+export interface Sequencer {
+  /** Conversations among these inputs whose head must be given to setHead before sequence is called. */
+  missingHeads(inputs: readonly PartitionInput[]): readonly Uint8Array[];
+  setHead(conversationId: Uint8Array, headSeq: number): void;
+  /** Whether a send is among those sequenced and not yet forgotten. */
+  hasPending(key: SendKey): boolean;
+  /** `known` answers committed sends by sendKeyOf. */
+  sequence(inputs: readonly PartitionInput[], known: ReadonlyMap<string, SendRow>): Step;
+  /** The store has these rows now; look-ups started from here on see them. */
+  forgetPending(rows: readonly SendRow[]): void;
+  /** Conversations whose head is remembered. */
+  readonly heads: number;
+  /** Forgets heads; only while nothing is pending. */
+  clearHeads(): void;
+  /** Forgets everything. */
+  reset(): void;
+}
+
+/** A SendKey as a Map key. */
+export function sendKeyOf(key: SendKey): string {
+  return `${conversationKey(key.clientMessageId)}${conversationKey(key.conversationId)}${key.senderId}`;
+}
+
+/** An empty sequencer. */
+export function createSequencer(): Sequencer {
+  const heads = new Map<string, number>();
+  const pending = new Map<string, SendRow>();
+
+  const sequence: Sequencer["sequence"] = (inputs, known) => {
+    const step = createStepBuilder();
+    for (const input of inputs) {
+      for (const record of input.records) {
+        for (const entry of record.entries) {
+          const key = sendKeyOf(entry);
+          const first = pending.get(key) ?? known.get(key);
+          if (first !== undefined) {
+            step.settleDuplicate(input.partition, entry, first);
+            continue;
+          }
+          const conversation = conversationKey(entry.conversationId);
+          const seq = heads.get(conversation)! + 1;
+          heads.set(conversation, seq);
+          pending.set(key, step.accept(input.partition, conversation, entry, seq, record.loggedTimeMs));
+        }
+      }
+      step.advance(input);
+    }
+    return step.finish();
+  };
+
+  return {
+    missingHeads(inputs) {
+      const missing = new Map<string, Uint8Array>();
+      for (const input of inputs) {
+        for (const record of input.records) {
+          for (const { conversationId } of record.entries) {
+            const key = conversationKey(conversationId);
+            if (!heads.has(key)) missing.set(key, conversationId);
+          }
+        }
+      }
+      return [...missing.values()];
+    },
+    setHead: (conversationId, headSeq) => void heads.set(conversationKey(conversationId), headSeq),
+    hasPending: (key) => pending.has(sendKeyOf(key)),
+    sequence,
+    forgetPending(rows) {
+      for (const row of rows) pending.delete(sendKeyOf(row));
+    },
+    get heads() {
+      return heads.size;
+    },
+    clearHeads: () => heads.clear(),
+    reset() {
+      heads.clear();
+      pending.clear();
+    },
+  };
+}
