@@ -77,6 +77,8 @@ export const limits = Object.freeze({
   maxWriterMessagesInFlight: 16_384,
   maxWriterHeads: 200_000,
   commitIntervalMs: 8,
+  /** At-most-once events waiting in PushServer. */
+  maxPushQueueEntries: 20_000,
   /** A page of history. */
   maxPageMessages: 200,
   defaultPageMessages: 50,

@@ -37,7 +37,8 @@ function takeRecord(lane: Lane): Waiting[] {
   for (const next of lane.waiting) {
     messages += next.entries.length;
     bytes += next.bytes;
-    if (count > 0 && (messages > limits.maxEntriesPerRecord || bytes > limits.maxRecordBytes - recordOverheadBytes)) break;
+    if (count > 0 && (messages > limits.maxEntriesPerRecord || bytes > limits.maxRecordBytes - recordOverheadBytes))
+      break;
     count++;
   }
   return lane.waiting.splice(0, count);

@@ -1,7 +1,7 @@
 import { create, fromBinary, getOption, toBinary } from "@bufbuild/protobuf";
-import { EntryKind } from "@chappe/gen/proto/chappe/mesh/v1/record_pb.ts";
 import { cmd } from "@chappe/gen/proto/chappe/mesh/v1/options_pb.ts";
 import { RawSendRequestSchema } from "@chappe/gen/proto/chappe/mesh/v1/raw_send_pb.ts";
+import { EntryKind } from "@chappe/gen/proto/chappe/mesh/v1/record_pb.ts";
 import { MessageContentSchema } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
 import { MessageService, SendResponseSchema } from "@chappe/gen/proto/chappe/msg/v1/message_service_pb.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
@@ -12,7 +12,7 @@ import type { MessageStore } from "@chappe/mesh/ports/message-store.ts";
 import { type Backend, type Call, noBytes } from "@chappe/mesh/rpc/call.ts";
 import { type Identity, identityKey } from "@chappe/mesh/rpc/identity.ts";
 import { createServiceBackend } from "@chappe/mesh/rpc/service-backend.ts";
-import type { Validator } from "@chappe/mesh/rpc/validator.ts";
+import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { getSend } from "./get-send.ts";
 import { createLanes } from "./lanes.ts";
@@ -25,7 +25,7 @@ export interface MsgProxyOptions {
   readonly store: MessageStore;
   readonly users: Pick<BusinessStore, "usersById">;
   readonly membership: MembershipViews;
-  readonly validator: Validator;
+  readonly validator: RequestValidator;
   /** @default Date.now */
   readonly now?: () => number;
   /** @default limits.sendsPerSecondPerUser */

@@ -9,7 +9,8 @@ import { conversationIdBytes } from "@chappe/mesh/ids/conversation-id.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import { noBytes } from "@chappe/mesh/rpc/call.ts";
 import type { Identity } from "@chappe/mesh/rpc/identity.ts";
-import type { Validator } from "@chappe/mesh/rpc/validator.ts";
+import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
+import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
 
 /** Messages of one SendRequest; the most that the contract allows. */
 const maxMessages = 64;
@@ -24,9 +25,6 @@ export function newMessageId(): Uint8Array {
   return Uint8Array.from(Buffer.from(randomUUIDv7().replaceAll("-", ""), "hex"));
 }
 
-const invalid = (field: string, rule: string, message: string): ChappeError =>
-  new ChappeError("INVALID_ARGUMENT", `${field}: ${message}`, { violations: [{ field, rule, message }] });
-
 /** Decodes an encoded SendRequest; contents stay bytes. MALFORMED_PAYLOAD or INVALID_ARGUMENT. */
 export function readSendRequest(payload: Uint8Array): RawSendRequest {
   let request: RawSendRequest;
@@ -36,28 +34,31 @@ export function readSendRequest(payload: Uint8Array): RawSendRequest {
     throw new ChappeError("MALFORMED_PAYLOAD", undefined, { cause });
   }
   if (request.conversationId.length !== conversationIdBytes) {
-    throw invalid("conversation_id", "bytes.len", "must be 16 bytes");
+    throw invalidArgument("conversation_id", "bytes.len", "must be 16 bytes");
   }
-  if (request.messages.length < 1) throw invalid("messages", "repeated.min_items", "must hold at least 1 message");
+  if (request.messages.length < 1)
+    throw invalidArgument("messages", "repeated.min_items", "must hold at least 1 message");
   if (request.messages.length > maxMessages) {
-    throw invalid("messages", "repeated.max_items", `must hold at most ${maxMessages} messages`);
+    throw invalidArgument("messages", "repeated.max_items", `must hold at most ${maxMessages} messages`);
   }
   return request;
 }
 
 /** Checks one content by its contract. MALFORMED_PAYLOAD or INVALID_ARGUMENT naming the field. */
-export function checkContent(body: Uint8Array, field: string, validator: Validator): void {
-  if (body.length === 0) throw invalid(field, "required", "is required");
-  if (body.length > limits.maxContentBytes) throw invalid(field, "bytes.max_len", `is over ${limits.maxContentBytes} bytes`);
+export function checkContent(body: Uint8Array, field: string, validator: RequestValidator): void {
+  if (body.length === 0) throw invalidArgument(field, "required", "is required");
+  if (body.length > limits.maxContentBytes)
+    throw invalidArgument(field, "bytes.max_len", `is over ${limits.maxContentBytes} bytes`);
   let content: MessageContent;
   try {
     content = fromBinary(MessageContentSchema, body);
   } catch (cause) {
     throw new ChappeError("MALFORMED_PAYLOAD", `${field} is not a MessageContent`, { cause });
   }
-  if (content.kind.case === undefined) throw invalid(`${field}.kind`, "required", "must hold text or custom");
-  if (content.kind.case === "membership") throw invalid(`${field}.membership`, "server_only", "is made by the server alone");
-  validator.check(MessageContentSchema, content, field);
+  if (content.kind.case === undefined) throw invalidArgument(`${field}.kind`, "required", "must hold text or custom");
+  if (content.kind.case === "membership")
+    throw invalidArgument(`${field}.membership`, "server_only", "is made by the server alone");
+  validator.validate(MessageContentSchema, content);
 }
 
 /** The log entries of a checked request. `checkId` judges the ids that the sender chose. */

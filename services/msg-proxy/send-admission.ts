@@ -4,6 +4,7 @@ import { isUuidV7, uuidV7TimeMs } from "@chappe/mesh/ids/uuid-v7.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import type { MembershipViews } from "@chappe/mesh/membership/membership-view.ts";
 import type { BusinessStore } from "@chappe/mesh/ports/business-store.ts";
+import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
 
 /** What createSendAdmission needs. */
 export interface SendAdmissionOptions {
@@ -50,7 +51,7 @@ export function createSendAdmission(options: SendAdmissionOptions): SendAdmissio
   const authoriseDirect = (userId: bigint, conversationId: Uint8Array): true | Promise<void> => {
     const [a, b] = directUsers(conversationId);
     if (userId !== a && userId !== b) throw new ChappeError("NOT_A_MEMBER");
-    if (a > b) throw new ChappeError("INVALID_ARGUMENT", "conversation_id: the smaller user id comes first");
+    if (a > b) throw invalidArgument("conversation_id", "order", "the smaller user id comes first");
     const other = userId === a ? b : a;
     return other === userId || existing.has(other) ? true : checkUser(other);
   };
@@ -81,9 +82,7 @@ export function createSendAdmission(options: SendAdmissionOptions): SendAdmissio
     },
     checkId(clientMessageId, field) {
       if (!isUuidV7(clientMessageId)) {
-        throw new ChappeError("INVALID_ARGUMENT", `${field}: not a UUIDv7`, {
-          violations: [{ field, rule: "uuid_v7", message: "must be a UUIDv7 of 16 bytes" }],
-        });
+        throw invalidArgument(field, "uuid_v7", "must be a UUIDv7 of 16 bytes");
       }
       const ageMs = now() - uuidV7TimeMs(clientMessageId);
       if (ageMs > limits.maxIdAgeMs || ageMs < -limits.maxIdAheadMs) throw new ChappeError("ID_TIME_OUT_OF_RANGE");

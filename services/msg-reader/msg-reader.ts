@@ -18,7 +18,7 @@ import type { MessageStore } from "@chappe/mesh/ports/message-store.ts";
 import type { Backend, Call } from "@chappe/mesh/rpc/call.ts";
 import { svidOf } from "@chappe/mesh/rpc/contracts.ts";
 import { type Identity, identityKey } from "@chappe/mesh/rpc/identity.ts";
-import type { Validator } from "@chappe/mesh/rpc/validator.ts";
+import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { readableRange, readPage } from "./read-page.ts";
 
@@ -26,7 +26,7 @@ import { readableRange, readPage } from "./read-page.ts";
 export interface MsgReaderOptions {
   readonly store: MessageStore;
   readonly membership: MembershipViews;
-  readonly validator: Validator;
+  readonly validator: RequestValidator;
 }
 
 /** Reads history, clamped to what the caller may see. */
@@ -96,7 +96,7 @@ export function createMsgReader({ store, membership, validator }: MsgReaderOptio
     } catch (cause) {
       throw new ChappeError("MALFORMED_PAYLOAD", undefined, { cause });
     }
-    validator.check(schema, request);
+    validator.validate(schema, request);
     return request;
   };
 

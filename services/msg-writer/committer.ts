@@ -58,7 +58,8 @@ export function createCommitter(options: CommitterOptions): Committer {
         return await attempt();
       } catch (cause) {
         const error = ChappeError.from(cause);
-        if (!error.row.retryable || abandoned || error.row.name === "STALE_OWNER" || error.row.name === "INTERNAL") throw error;
+        if (!error.row.retryable || abandoned || error.row.name === "STALE_OWNER" || error.row.name === "INTERNAL")
+          throw error;
         options.onRetry(what, error);
         await sleep(waitMs);
       }

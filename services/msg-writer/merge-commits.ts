@@ -38,6 +38,11 @@ function mergeRuns(commits: readonly StoreCommit[]): MessageRun[] {
     const first = group[0]!;
     if (group.length === 1) return first;
     const count = group.reduce((sum, run) => sum + run.count, 0);
-    return { conversationId: first.conversationId, firstSeq: first.firstSeq, count, bytes: Buffer.concat(group.map((run) => run.bytes)) };
+    return {
+      conversationId: first.conversationId,
+      firstSeq: first.firstSeq,
+      count,
+      bytes: Buffer.concat(group.map((run) => run.bytes)),
+    };
   });
 }

@@ -4,7 +4,7 @@ import { MessageContentSchema, MessageKind, SendOutcome } from "@chappe/gen/prot
 import { ByteWriter } from "@chappe/mesh/codec/byte-writer.ts";
 import type { DecodedEntry } from "@chappe/mesh/codec/log-record.ts";
 import { appendTaggedMessage, encodeMessageArrived, encodeSendSettled } from "@chappe/mesh/codec/message-events.ts";
-import type { PushEntryFields } from "@chappe/mesh/codec/push-record.ts";
+import type { MembershipChange, PushEntryFields } from "@chappe/mesh/codec/push-record.ts";
 import { directUsers, isGroupId } from "@chappe/mesh/ids/conversation-id.ts";
 import { uuidV7TimeMs } from "@chappe/mesh/ids/uuid-v7.ts";
 import type { MemberRow, MessageRun, ProgressStep, SendRow, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
@@ -42,7 +42,7 @@ interface PushPart {
   readonly firstSeq: number;
   /** The one device that sent all of it; 0n = several or none. */
   deviceId: bigint;
-  readonly changes: PushEntryFields["changes"];
+  readonly changes: readonly MembershipChange[];
 }
 
 interface OpenSettle {
@@ -51,7 +51,7 @@ interface OpenSettle {
   readonly sends: { clientMessageId: Uint8Array; seq: number; outcome: SendOutcome; loggedTimeMs: number }[];
 }
 
-const noChanges: PushEntryFields["changes"] = [];
+const noChanges: readonly MembershipChange[] = [];
 
 const messageKindOf = (entry: DecodedEntry): MessageKind => {
   if (entry.body === undefined) return MessageKind.UNREADABLE;
@@ -59,7 +59,7 @@ const messageKindOf = (entry: DecodedEntry): MessageKind => {
 };
 
 /** The members that a membership entry moves; none when its body is damaged. */
-function changesOf(entry: DecodedEntry): PushEntryFields["changes"] {
+function changesOf(entry: DecodedEntry): readonly MembershipChange[] {
   if (entry.kind !== EntryKind.MEMBERSHIP || entry.body === undefined) return noChanges;
   const { kind } = fromBinary(MessageContentSchema, entry.body);
   if (kind.case !== "membership") return noChanges;
@@ -96,10 +96,16 @@ export function createStepBuilder(): StepBuilder {
     return run;
   };
 
-  const recordMembers = (entry: DecodedEntry, seq: number, changes: PushEntryFields["changes"]): void => {
+  const recordMembers = (entry: DecodedEntry, seq: number, changes: readonly MembershipChange[]): void => {
     const { conversationId } = entry;
     for (const { userId, joined, role } of changes) {
-      members.push({ conversationId, userId, role: joined ? role : 0, joinSeq: joined ? seq : 0, leaveSeq: joined ? 0 : seq });
+      members.push({
+        conversationId,
+        userId,
+        role: joined ? role : 0,
+        joinSeq: joined ? seq : 0,
+        leaveSeq: joined ? 0 : seq,
+      });
     }
     if (seq === 1 && !isGroupId(conversationId)) {
       for (const userId of new Set(directUsers(conversationId))) {
@@ -120,7 +126,15 @@ export function createStepBuilder(): StepBuilder {
       const { senderId, clientMessageId, conversationId, digest } = entry;
       const sentTimeMs = uuidV7TimeMs(clientMessageId);
       const kind = messageKindOf(entry);
-      appendTaggedMessage(run.writer, { seq, senderId, clientMessageId, sentTimeMs, loggedTimeMs, kind, content: entry.body });
+      appendTaggedMessage(run.writer, {
+        seq,
+        senderId,
+        clientMessageId,
+        sentTimeMs,
+        loggedTimeMs,
+        kind,
+        content: entry.body,
+      });
       run.count++;
       const row: SendRow = { conversationId, senderId, clientMessageId, seq, digest, loggedTimeMs };
       sends.push(row);
@@ -131,7 +145,8 @@ export function createStepBuilder(): StepBuilder {
       const outcome = first.digest === entry.digest ? SendOutcome.SEQUENCED : SendOutcome.CONFLICT;
       settle(partition, entry, first, outcome);
     },
-    advance: ({ partition, epoch, fromOffset, nextOffset }) => progress.push({ partition, epoch, fromOffset, nextOffset }),
+    advance: ({ partition, epoch, fromOffset, nextOffset }) =>
+      progress.push({ partition, epoch, fromOffset, nextOffset }),
     finish: () => finishStep(runs, settles, { progress, sends, members }),
   };
 }

@@ -79,7 +79,9 @@ export class CommittedOffsets {
 
   #record(wanted: (offsets: Float64Array) => boolean): StateRecord {
     const groups = this.#groups.flatMap((byName, topic) =>
-      [...byName].filter(([, offsets]) => wanted(offsets)).map(([name, offsets]) => [topic, name, [...offsets]] as const),
+      [...byName]
+        .filter(([, offsets]) => wanted(offsets))
+        .map(([name, offsets]) => [topic, name, [...offsets]] as const),
     );
     return { groups };
   }

@@ -1,15 +1,4 @@
-import {
-  close,
-  constants,
-  fdatasync,
-  fstat,
-  fsync,
-  ftruncate,
-  open,
-  read,
-  type Stats,
-  write,
-} from "node:fs";
+import { close, constants, fdatasync, fstat, fsync, ftruncate, open, read, type Stats, write } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
 
 /** One open file of the journal. */

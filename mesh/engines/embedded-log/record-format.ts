@@ -90,7 +90,12 @@ export function encodeGroup(
 }
 
 /** The intact group header that lies at `at` and names `position` as its place; undefined when there is none. */
-export function readGroupHeader(bytes: Uint8Array, at: number, position: number, salt: number): GroupHeader | undefined {
+export function readGroupHeader(
+  bytes: Uint8Array,
+  at: number,
+  position: number,
+  salt: number,
+): GroupHeader | undefined {
   if (at + groupHeaderBytes > bytes.byteLength) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, groupHeaderBytes);
   if (view.getUint32(0, true) !== magicNumber || getUint64(view, 8) !== position) return undefined;

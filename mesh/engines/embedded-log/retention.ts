@@ -12,11 +12,7 @@ function mayDelete(journal: Journal, retentionMs: number): boolean {
  * Deletes from the oldest segment on what may go. `flush` makes the committed offsets durable first: a group must never
  * come back from a crash to an offset that is gone.
  */
-export async function applyRetention(
-  journal: Journal,
-  retentionMs: number,
-  flush: () => Promise<void>,
-): Promise<void> {
+export async function applyRetention(journal: Journal, retentionMs: number, flush: () => Promise<void>): Promise<void> {
   if (!mayDelete(journal, retentionMs)) return;
   await flush();
   while (mayDelete(journal, retentionMs)) {

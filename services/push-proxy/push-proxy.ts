@@ -1,0 +1,58 @@
+import { PushService } from "@chappe/gen/proto/chappe/push/v1/push_service_pb.ts";
+import { encodePushRecord, type PushEntryFields } from "@chappe/mesh/codec/push-record.ts";
+import { conversationIdBytes, partitionOf } from "@chappe/mesh/ids/conversation-id.ts";
+import type { Log } from "@chappe/mesh/ports/log.ts";
+import type { Backend } from "@chappe/mesh/rpc/call.ts";
+import type { Contracts } from "@chappe/mesh/rpc/contracts.ts";
+import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
+import { createServiceBackend } from "@chappe/mesh/rpc/service-backend.ts";
+import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
+
+/** Takes at-most-once events straight to PushServer. */
+export interface PushIntake {
+  /** Never waits; an event for nobody is dropped. */
+  dispatch(entry: PushEntryFields): void;
+}
+
+/** What createPushProxy needs. */
+export interface PushProxyOptions {
+  readonly log: Log;
+  readonly contracts: Contracts;
+  readonly intake: PushIntake;
+  readonly validator: RequestValidator;
+}
+
+/** The partition of an event for users: it follows the first of them. */
+function partitionOfUser(userId: bigint, partitions: number): number {
+  const id = new Uint8Array(conversationIdBytes);
+  new DataView(id.buffer).setBigUint64(0, userId);
+  return partitionOf(id, partitions);
+}
+
+/** Serves PushService: at-least-once events go to the push log before the answer, others straight on. */
+export function createPushProxy({ log, contracts, intake, validator }: PushProxyOptions): Backend {
+  return createServiceBackend(
+    PushService,
+    {
+      async publish(request) {
+        const { conversationId, userIds, svid, cmd } = request;
+        const event = contracts.event(svid, cmd);
+        if (event === undefined) throw invalidArgument("cmd", "event", "no contract has an event at this address");
+        const hasConversation = conversationId.length === conversationIdBytes;
+        if (hasConversation === userIds.length > 0) {
+          throw invalidArgument("user_ids", "exclusive", "exactly one of user_ids and conversation_id must be set");
+        }
+        const { onlyDeviceId, exceptUserId, payload } = request;
+        const entry: PushEntryFields = { conversationId, userIds, onlyDeviceId, exceptUserId, svid, cmd, payload };
+        if (event.atLeastOnce) {
+          const partition = hasConversation
+            ? partitionOf(conversationId, log.partitions)
+            : partitionOfUser(userIds[0]!, log.partitions);
+          await log.append("push", partition, encodePushRecord([entry]));
+        } else intake.dispatch(entry);
+        return {};
+      },
+    },
+    { validator },
+  );
+}
