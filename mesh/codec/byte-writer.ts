@@ -1,3 +1,4 @@
+import { ChappeError } from "../errors/chappe-error.ts";
 import { limits } from "../limits.ts";
 
 /** Below this a loop copies faster than TypedArray.set. */
@@ -155,9 +156,11 @@ export class ByteWriter {
   }
 }
 
-/** Runs `write` on a writer of exactly `size` bytes and answers its buffer, without a copy. */
+/** Runs `write` on a writer of `size` bytes and answers what was written, without a copy. INTERNAL when it is more. */
 export function encodeExact(size: number, write: (writer: ByteWriter) => void): Uint8Array {
   const writer = new ByteWriter(size);
   write(writer);
+  // A typed array drops what is written beyond its end.
+  if (writer.length > size) throw new ChappeError("INTERNAL", "an encoding is longer than its computed size");
   return writer.view();
 }

@@ -24,14 +24,14 @@ const envelopeCrcTag = 0x15;
 const bodiesTag = 0x1a;
 const entriesTag = 0x0a;
 /** Bytes of a CRC field. */
-const crc32Bytes = 5;
+const crcFieldBytes = 5;
 
 /** Bytes that an entry adds to a record, at most: the lengths of `envelope` and `bodies` are not in it. */
 export function logEntrySize(entry: LogRecordEntry): number {
-  return delimitedSize(envelopeEntrySize(entry, crc32Bytes)) + entry.body.length;
+  return delimitedSize(envelopeEntrySize(entry, crcFieldBytes)) + entry.body.length;
 }
 
-/** An encoded LogRecord, with the CRC of each body and of the envelope. */
+/** An encoded LogRecord, with the CRC of each body and of the envelope. INTERNAL when there is no entry. */
 export function encodeLogRecord(entries: readonly LogRecordEntry[]): Uint8Array {
   const crcs = entries.map((entry) => crc32(entry.body));
   const sizes = entries.map((entry, i) => envelopeEntrySize(entry, fixed32FieldSize(crcs[i]!)));
@@ -41,8 +41,8 @@ export function encodeLogRecord(entries: readonly LogRecordEntry[]): Uint8Array 
     envelopeSize += delimitedSize(sizes[i]!);
     bodiesSize += entries[i]!.body.length;
   }
-  if (envelopeSize === 0) return emptyBytes;
-  const most = delimitedSize(envelopeSize) + crc32Bytes + delimitedSize(bodiesSize);
+  if (entries.length === 0) throw new ChappeError("INTERNAL", "a log record needs an entry");
+  const most = delimitedSize(envelopeSize) + crcFieldBytes + delimitedSize(bodiesSize);
   return encodeExact(most, (writer) => {
     writer.head(envelopeTag, envelopeSize);
     const start = writer.length;
@@ -58,7 +58,7 @@ export function encodeLogRecord(entries: readonly LogRecordEntry[]): Uint8Array 
 }
 
 /**
- * Decodes a LogRecord; byte fields are views into `bytes`. CORRUPT when the envelope is not what was written. With a
+ * Decodes a LogRecord; byte fields are views into `bytes`. CORRUPT when the envelope is absent or not what was written. With a
  * good envelope it never throws: each body that is damaged, cut off or missing is undefined.
  */
 export function decodeLogRecord(bytes: Uint8Array): DecodedEntry[] {
@@ -92,7 +92,7 @@ function readRecord(bytes: Uint8Array): Envelope {
       else if (tag === bodiesTag) bodies = reader.view();
       else reader.skip(tag);
     }
-    if (crc32(envelope) === envelopeCrc) return { bytes: envelope, bodies };
+    if (verified(envelope, envelopeCrc)) return { bytes: envelope, bodies };
   } catch (error) {
     return salvage(bytes, error);
   }
@@ -112,9 +112,14 @@ function salvage(bytes: Uint8Array, cause?: unknown): Envelope {
     if (tag === envelopeTag) envelope = reader.view();
     else if (tag === envelopeCrcTag) envelopeCrc = reader.fixed32();
     else reader.skip(tag);
-    if (envelope.length > 0 && crc32(envelope) === envelopeCrc) return { bytes: envelope, bodies: bodiesAfter(reader) };
+    if (verified(envelope, envelopeCrc)) return { bytes: envelope, bodies: bodiesAfter(reader) };
   }
   throw new ChappeError("CORRUPT", "the envelope of a record does not match its checksum", { cause });
+}
+
+/** Never true of an absent envelope, whose CRC of 0 would match: a record cut to nothing must not pass for an empty one. */
+function verified(envelope: Uint8Array, crc: number): boolean {
+  return envelope.length > 0 && crc32(envelope) === crc;
 }
 
 /** What follows a verified envelope, without tag and length; cut where the record is cut. */

@@ -6,7 +6,8 @@ export interface Logger {
 }
 
 const plain = (value: unknown): unknown => {
-  if (value instanceof Error) return { name: value.name, message: value.message, stack: value.stack, cause: plain(value.cause) };
+  if (value instanceof Error)
+    return { name: value.name, message: value.message, stack: value.stack, cause: plain(value.cause) };
   return typeof value === "bigint" ? value.toString() : value;
 };
 

@@ -1,5 +1,10 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { type ContextValues, createContextValues, createHandlerContext, type HandlerContext } from "@connectrpc/connect";
+import {
+  type ContextValues,
+  createContextValues,
+  createHandlerContext,
+  type HandlerContext,
+} from "@connectrpc/connect";
 import type { Call } from "./call.ts";
 import { identityKey } from "./identity.ts";
 

@@ -1,7 +1,7 @@
 import { create, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { type ErrorName, errorRegistry } from "@chappe/gen/errors.ts";
 import { type ErrorDetail, ErrorDetailSchema } from "@chappe/gen/proto/chappe/mesh/v1/error_pb.ts";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { ChappeError } from "../errors/chappe-error.ts";
 
 const namesByCode: ReadonlyMap<Code, ErrorName> = new Map([

@@ -35,7 +35,8 @@ export class BackendSet {
 
   /** Adds a backend. Throws when the id is taken. */
   add(id: string, backend: Backend): void {
-    if (this.#slots.some((slot) => slot.id === id)) throw new Error(`backend ${id} of SVID ${backend.svid} is attached`);
+    if (this.#slots.some((slot) => slot.id === id))
+      throw new Error(`backend ${id} of SVID ${backend.svid} is attached`);
     this.#replace([...this.#slots, { id, backend, idHash: fnv1a(Buffer.from(id), 0x811c9dc5), inFlight: 0 }]);
   }
 

@@ -1,5 +1,5 @@
-import type { DeviceClass, HeartbeatResponse, HelloResponse } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
 import { closeCodes } from "@chappe/gen/errors.ts";
+import type { DeviceClass, HeartbeatResponse, HelloResponse } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
 import { ChappeClientError } from "../client-error.ts";
 import type { ClientLimits } from "../limits.ts";
 import { cancelled, fullJitterMs, orAbort, pause, startTimer } from "../timers.ts";
@@ -134,8 +134,7 @@ export class Session {
     const closing = this.#closing.signal;
     let connection: Connection | undefined;
     try {
-      if (newToken || this.#token === undefined)
-        this.#token = await orAbort(this.#fetchToken(newToken), closing);
+      if (newToken || this.#token === undefined) this.#token = await orAbort(this.#fetchToken(newToken), closing);
       connection = new Connection(this.#options);
       await connection.open(limits.connectTimeoutMs, closing);
       const { deviceId, deviceClass, agent } = this.#options;

@@ -1,11 +1,11 @@
 import { type DescMessage, type DescMethod, getOption, hasOption, type Message } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import {
   affinity as affinityOption,
   cmd as cmdOption,
   event as eventOption,
   svid as svidOption,
 } from "@chappe/gen/proto/chappe/mesh/v1/options_pb.ts";
-import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 
 /** Where a method lives on a long connection, and what its contract says of a repeat. */
 export interface MethodAddress {

@@ -72,12 +72,17 @@ export class Connection {
   /** Settles when packets can be sent. Rejects UNAVAILABLE, DEADLINE_EXCEEDED or CANCELLED, and closes then. */
   async open(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const failure = Promise.withResolvers<never>();
-    const stop = startTimer(timeoutMs, () => failure.reject(new ChappeClientError("DEADLINE_EXCEEDED", "no connection in time")));
+    const stop = startTimer(timeoutMs, () =>
+      failure.reject(new ChappeClientError("DEADLINE_EXCEEDED", "no connection in time")),
+    );
     const abort = (): void => failure.reject(cancelled(signal));
     if (signal.aborted) abort();
     else signal.addEventListener("abort", abort, { once: true });
     const refused = this.ended.then(({ code, reason }) => {
-      throw new ChappeClientError("UNAVAILABLE", `the connection failed (${code}${reason === "" ? "" : `, ${reason}`})`);
+      throw new ChappeClientError(
+        "UNAVAILABLE",
+        `the connection failed (${code}${reason === "" ? "" : `, ${reason}`})`,
+      );
     });
     try {
       await Promise.race([this.#opened, refused, failure.promise]);

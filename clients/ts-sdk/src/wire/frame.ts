@@ -29,7 +29,10 @@ export function packetSizeBytes(packet: OutgoingPacket): number {
 
 /** One WebSocket message. */
 export function encodeFrame(packets: readonly OutgoingPacket[]): Uint8Array<ArrayBuffer> {
-  return toBinary(PacketBatchSchema, create(PacketBatchSchema, { packets: packets.map((p) => create(PacketSchema, p)) }));
+  return toBinary(
+    PacketBatchSchema,
+    create(PacketBatchSchema, { packets: packets.map((p) => create(PacketSchema, p)) }),
+  );
 }
 
 /** The packets of one WebSocket message. Throws when it is not a PacketBatch. */

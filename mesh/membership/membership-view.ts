@@ -1,0 +1,144 @@
+import { BoundedMap } from "../auth/bounded-map.ts";
+import type { MembershipChange } from "../codec/push-record.ts";
+import { conversationKey, directUsers, isGroupId } from "../ids/conversation-id.ts";
+import { limits } from "../limits.ts";
+import type { MemberRow, MessageStore } from "../ports/message-store.ts";
+
+/** The members of one conversation, past ones included, as known at one moment. */
+export interface MembershipView {
+  isMember(userId: bigint): boolean;
+  /** The row of a present or past member. */
+  member(userId: bigint): MemberRow | undefined;
+  /** The users who may read the message with this seq. */
+  readersAt(seq: number): readonly bigint[];
+}
+
+/** What createMembershipViews needs. */
+export interface MembershipViewsOptions {
+  readonly store: Pick<MessageStore, "members">;
+  /** @default limits.maxMembershipViews */
+  readonly maxViews?: number;
+  /** @default limits.membershipViewMaxAgeMs */
+  readonly maxAgeMs?: number;
+  /** Unix milliseconds. @default Date.now */
+  readonly now?: () => number;
+}
+
+/** Members by conversation, cached for a short while. */
+export interface MembershipViews {
+  /** A view young enough, at once; undefined when there is none. */
+  get(conversationId: Uint8Array): MembershipView | undefined;
+  /** Reads the view, or shares a read in hand. Rejects as MessageStore.members does. */
+  load(conversationId: Uint8Array): Promise<MembershipView>;
+  /** The next `load` reads the store. */
+  invalidate(conversationId: Uint8Array): void;
+  /** Applies changes sequenced at `seq`, which the store may not show yet. Older changes than those known are ignored. */
+  apply(conversationId: Uint8Array, seq: number, changes: readonly MembershipChange[]): Promise<void>;
+}
+
+class View implements MembershipView {
+  readonly rows: ReadonlyMap<bigint, MemberRow>;
+  readonly loadedMs: number;
+  /** Every change up to here is in the rows. */
+  readonly changedSeq: number;
+  #present: readonly bigint[] | undefined;
+
+  constructor(rows: ReadonlyMap<bigint, MemberRow>, loadedMs: number) {
+    this.rows = rows;
+    this.loadedMs = loadedMs;
+    let changedSeq = 0;
+    for (const row of rows.values()) changedSeq = Math.max(changedSeq, row.joinSeq, row.leaveSeq);
+    this.changedSeq = changedSeq;
+  }
+
+  isMember(userId: bigint): boolean {
+    return this.rows.get(userId)?.leaveSeq === 0;
+  }
+
+  member(userId: bigint): MemberRow | undefined {
+    return this.rows.get(userId);
+  }
+
+  readersAt(seq: number): readonly bigint[] {
+    if (seq >= this.changedSeq) {
+      this.#present ??= [...this.rows.values()].filter((row) => row.leaveSeq === 0).map((row) => row.userId);
+      return this.#present;
+    }
+    const mayRead = (row: MemberRow): boolean => row.joinSeq <= seq && (row.leaveSeq === 0 || seq < row.leaveSeq);
+    return [...this.rows.values()].filter(mayRead).map((row) => row.userId);
+  }
+}
+
+function directView(conversationId: Uint8Array): View {
+  const rows = directUsers(conversationId).map(
+    (userId) => [userId, { conversationId, userId, role: 1, joinSeq: 1, leaveSeq: 0 }] as const,
+  );
+  return new View(new Map(rows), Number.POSITIVE_INFINITY);
+}
+
+/** The row after a change; a change that the row already shows leaves it as it is. */
+function changedRow(
+  conversationId: Uint8Array,
+  old: MemberRow | undefined,
+  seq: number,
+  change: MembershipChange,
+): MemberRow {
+  const { userId, joined, role } = change;
+  if (old !== undefined && Math.max(old.joinSeq, old.leaveSeq) >= seq) return old;
+  if (joined) return { conversationId, userId, role, joinSeq: seq, leaveSeq: 0 };
+  return { conversationId, userId, role: 0, joinSeq: old?.joinSeq ?? seq, leaveSeq: seq };
+}
+
+/** Makes an empty cache over a store. */
+export function createMembershipViews(options: MembershipViewsOptions): MembershipViews {
+  const { store, maxAgeMs = limits.membershipViewMaxAgeMs, now = Date.now } = options;
+  const views = new BoundedMap<string, View>(options.maxViews ?? limits.maxMembershipViews);
+  const loading = new Map<string, Promise<View>>();
+
+  const read = async (conversationId: Uint8Array, key: string): Promise<View> => {
+    const loadedMs = now();
+    const rows = new Map((await store.members(conversationId)).map((row) => [row.userId, row]));
+    // The push side may have shown a change that the store did not have when it was read.
+    for (const known of views.get(key)?.rows.values() ?? []) {
+      const stored = rows.get(known.userId);
+      const storedSeq = stored === undefined ? 0 : Math.max(stored.joinSeq, stored.leaveSeq);
+      if (Math.max(known.joinSeq, known.leaveSeq) > storedSeq) rows.set(known.userId, known);
+    }
+    const view = new View(rows, loadedMs);
+    views.set(key, view);
+    return view;
+  };
+
+  const load = (conversationId: Uint8Array): Promise<View> => {
+    if (!isGroupId(conversationId)) return Promise.resolve(directView(conversationId));
+    const key = conversationKey(conversationId);
+    const inHand = loading.get(key);
+    if (inHand !== undefined) return inHand;
+    const started = read(conversationId, key).finally(() => loading.delete(key));
+    loading.set(key, started);
+    return started;
+  };
+
+  return {
+    get(conversationId) {
+      if (!isGroupId(conversationId)) return directView(conversationId);
+      const view = views.touch(conversationKey(conversationId));
+      return view !== undefined && now() - view.loadedMs <= maxAgeMs ? view : undefined;
+    },
+    load,
+    invalidate(conversationId) {
+      const key = conversationKey(conversationId);
+      loading.delete(key);
+      const view = views.get(key);
+      if (view !== undefined) views.set(key, new View(view.rows, Number.NEGATIVE_INFINITY));
+    },
+    async apply(conversationId, seq, changes) {
+      if (!isGroupId(conversationId)) return;
+      const view = await load(conversationId);
+      const rows = new Map(view.rows);
+      for (const change of changes)
+        rows.set(change.userId, changedRow(conversationId, rows.get(change.userId), seq, change));
+      views.set(conversationKey(conversationId), new View(rows, view.loadedMs));
+    },
+  };
+}
