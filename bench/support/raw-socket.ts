@@ -6,14 +6,8 @@ const handshakeTimeoutMs = 20_000;
 const maxHandshakeBytes = 8 * 1024;
 const readBufferBytes = 64 * 1024;
 
-/** Reads of all sockets land here one after the other: each is taken in before the next. */
-const createReadBuffer = (() => {
-  let shared: Buffer | undefined;
-  return (): Buffer => {
-    shared ??= Buffer.allocUnsafeSlow(readBufferBytes);
-    return shared;
-  };
-})();
+/** A buffer in which the reads of many sockets may land: each read is taken in before the next. */
+export const createReadBuffer = (): Buffer => Buffer.allocUnsafeSlow(readBufferBytes);
 
 /** A WebSocket in as few steps as can be: binary messages, no fragments, no extensions. */
 export interface RawSocket {
@@ -28,6 +22,8 @@ export interface RawSocketOptions {
   readonly host: string;
   readonly port: number;
   readonly path: string;
+  /** Where reads land; see createReadBuffer. */
+  readonly readBuffer: Buffer;
   /** A message is in `buffer` from `start` to `end`, valid during the call only. */
   readonly onMessage: (buffer: Buffer, start: number, end: number) => void;
   /** Once, after opening: the close code (1006 without one) and a text. */
@@ -74,7 +70,10 @@ export function openRawSocket(options: RawSocketOptions): Promise<RawSocket> {
       }
     });
     const onBytes = (bytes: Buffer): void => {
-      if (open) return reader.push(bytes);
+      if (open) {
+        reader.push(bytes);
+        return;
+      }
       const rest = handshake.push(bytes);
       if (rest === undefined) return;
       open = true;
@@ -90,7 +89,7 @@ export function openRawSocket(options: RawSocketOptions): Promise<RawSocket> {
       port: options.port,
       noDelay: true,
       onread: {
-        buffer: createReadBuffer(),
+        buffer: options.readBuffer,
         callback: (bytes, buffer) => {
           try {
             onBytes(Buffer.from(buffer.buffer, buffer.byteOffset, bytes));

@@ -38,6 +38,8 @@ export interface PushEntry {
   readonly lastSeq: number;
   /** In order of seq. */
   readonly changes: readonly MembershipChange[];
+  /** Skips every device of this user; 0 = nobody. */
+  readonly exceptUserId: bigint;
 }
 
 /** A PushEntry to write; what is left out is absent on the wire. */
@@ -99,6 +101,7 @@ function complete(fields: PushEntryFields): PushEntry {
     firstSeq: fields.firstSeq ?? 0,
     lastSeq: fields.lastSeq ?? 0,
     changes: fields.changes ?? noChanges,
+    exceptUserId: fields.exceptUserId ?? 0n,
   };
 }
 
@@ -117,7 +120,8 @@ function entrySize(entry: PushEntry): number {
     uint32FieldSize(entry.cmd) +
     bytesFieldSize(entry.payload) +
     numberFieldSize(entry.firstSeq) +
-    numberFieldSize(entry.lastSeq);
+    numberFieldSize(entry.lastSeq) +
+    fixed64FieldSize(entry.exceptUserId);
   for (const change of entry.changes) size += delimitedSize(changeSize(change));
   return size;
 }
@@ -141,6 +145,7 @@ function writeEntry(writer: ByteWriter, entry: PushEntry): void {
     writer.boolField(0x10, change.joined);
     writer.numberField(0x18, change.role);
   }
+  writer.fixed64Field(0x59, entry.exceptUserId);
 }
 
 function readEntry(reader: WireReader): PushEntry {
@@ -154,6 +159,7 @@ function readEntry(reader: WireReader): PushEntry {
   let firstSeq = 0;
   let lastSeq = 0;
   let changes = noChanges;
+  let exceptUserId = 0n;
   while (reader.pos < reader.end) {
     const tag = reader.tag();
     if (tag === 0x0a) conversationId = reader.view();
@@ -167,9 +173,10 @@ function readEntry(reader: WireReader): PushEntry {
     else if (tag === 0x40) firstSeq = reader.number();
     else if (tag === 0x48) lastSeq = reader.number();
     else if (tag === changesTag) changes = added(changes, readChange(reader));
+    else if (tag === 0x59) exceptUserId = reader.fixed64();
     else reader.skip(tag);
   }
-  return { conversationId, userIds, onlyDeviceId, exceptDeviceId, svid, cmd, payload, firstSeq, lastSeq, changes };
+  return { conversationId, userIds, onlyDeviceId, exceptDeviceId, svid, cmd, payload, firstSeq, lastSeq, changes, exceptUserId };
 }
 
 /** `items` with `item` at its end; the shared empty array is replaced, any other one grows in place. */

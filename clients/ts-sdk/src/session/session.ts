@@ -151,14 +151,16 @@ export class Session {
     }
   }
 
-  async #fetchToken(newToken: boolean): Promise<string> {
+  async #fetchToken(newToken: boolean): Promise<string | Ending> {
     try {
-      return await this.#options.getToken(newToken ? "expired" : "connect");
+      return await orAbort(
+        Promise.try(() => this.#options.getToken(newToken ? "expired" : "connect")),
+        this.#closing.signal,
+      );
     } catch (thrown) {
-      const error = ChappeClientError.from(thrown);
       // An error of the application's own may pass; one of the registry that cannot pass ends the session.
-      if (error.retryable) throw new ChappeClientError("UNAVAILABLE", "no token could be had", { cause: thrown });
-      throw new ChappeClientError("SESSION_REVOKED", error.message, { cause: thrown });
+      const reason = ChappeClientError.from(thrown);
+      return reason.retryable ? { kind: "retry", reason, newToken } : { kind: "stop", reason };
     }
   }
 

@@ -1,0 +1,144 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type PushEntry as PushEntryMessage, PushRecordSchema } from "@chappe/gen/proto/chappe/mesh/v1/record_pb.ts";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { decodePushRecord, encodePushRecord, type PushEntry, pushEntrySize } from "./push-record.ts";
+import {
+  anyBytes,
+  anyFixed64,
+  anySafe,
+  anyUint32,
+  concat,
+  delimited,
+  paddedVarintField,
+  referenceVerdict,
+  soup,
+  varint,
+  verdict,
+} from "./testing/wire-arbitraries.ts";
+import { emptyBytes } from "./wire-reader.ts";
+
+const anyEntry: fc.Arbitrary<PushEntry> = fc.record({
+  conversationId: anyBytes,
+  userIds: fc.array(anyFixed64, { maxLength: 20 }),
+  onlyDeviceId: anyFixed64,
+  exceptDeviceId: anyFixed64,
+  svid: anyUint32,
+  cmd: anyUint32,
+  payload: anyBytes,
+  firstSeq: anySafe,
+  lastSeq: anySafe,
+  changes: fc.array(fc.record({ userId: anyFixed64, joined: fc.boolean(), role: anyUint32 }), { maxLength: 3 }),
+});
+
+const eight = fc.uint8Array({ minLength: 8, maxLength: 8 });
+const fixed64Field = (tag: number) => eight.map((bytes) => concat([Uint8Array.of(tag), bytes]));
+const anyChange = soup(
+  fc.oneof(
+    fixed64Field(0x09),
+    paddedVarintField(0x10, fc.oneof(fc.nat(1), anySafe)),
+    paddedVarintField(0x18, anyUint32),
+  ),
+);
+const anyField = fc.oneof(
+  anyBytes.map((id) => delimited(0x0a, id)),
+  fixed64Field(0x11),
+  fc.array(eight, { maxLength: 4 }).map((ids) => delimited(0x12, concat(ids))),
+  fixed64Field(0x19),
+  fixed64Field(0x21),
+  paddedVarintField(0x28, anyUint32),
+  paddedVarintField(0x30, anyUint32),
+  anyBytes.map((payload) => delimited(0x3a, payload)),
+  paddedVarintField(0x40, anySafe),
+  paddedVarintField(0x48, anySafe),
+  anyChange.map((change) => delimited(0x52, change)),
+);
+const anyRecordBytes = soup(soup(anyField).map((entry) => delimited(0x0a, entry)));
+
+const plain = (entry: PushEntryMessage): PushEntry => {
+  const { $typeName, $unknown, firstSeq, lastSeq, changes, ...rest } = entry;
+  return {
+    ...rest,
+    firstSeq: Number(firstSeq),
+    lastSeq: Number(lastSeq),
+    changes: changes.map(({ userId, joined, role }) => ({ userId, joined, role })),
+  };
+};
+const message = (entry: PushEntry) => ({
+  ...entry,
+  userIds: [...entry.userIds],
+  changes: [...entry.changes],
+  firstSeq: BigInt(entry.firstSeq),
+  lastSeq: BigInt(entry.lastSeq),
+});
+const reference = (bytes: Uint8Array) => fromBinary(PushRecordSchema, bytes).entries.map(plain);
+const decode = (bytes: Uint8Array) => verdict("CORRUPT", () => decodePushRecord(bytes));
+
+test("encodes to the bytes of protobuf-es and back", () => {
+  fc.assert(
+    fc.property(fc.array(anyEntry, { maxLength: 4 }), (entries) => {
+      const bytes = encodePushRecord(entries);
+      expect(bytes).toEqual(toBinary(PushRecordSchema, create(PushRecordSchema, { entries: entries.map(message) })));
+      expect(decodePushRecord(bytes)).toEqual(entries);
+      expect(entries.reduce((size, entry) => size + pushEntrySize(entry), 0)).toBe(bytes.length);
+    }),
+  );
+});
+
+test("decodes fields in any order, repeated, absent, padded, packed or not and unknown like protobuf-es", () => {
+  fc.assert(
+    fc.property(anyRecordBytes, (bytes) => {
+      expect(decodePushRecord(bytes)).toEqual(reference(bytes));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("judges every truncation as protobuf-es does", () => {
+  fc.assert(
+    fc.property(anyRecordBytes, (bytes) => {
+      for (let end = 0; end < bytes.length; end++) {
+        const cut = bytes.slice(0, end);
+        expect(decode(cut)).toEqual(referenceVerdict(() => reference(cut)));
+      }
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test("answers garbage with entries or CORRUPT, nothing else", () => {
+  const damaged = fc.tuple(anyRecordBytes, fc.nat(), fc.nat(255)).map(([bytes, at, value]) => {
+    if (bytes.length > 0) bytes[at % bytes.length] = value;
+    return bytes;
+  });
+  fc.assert(
+    fc.property(fc.oneof(fc.uint8Array({ maxLength: 60 }), damaged), (bytes) => {
+      decode(bytes);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("fields left out are absent", () => {
+  const entry = { svid: 10, cmd: 101, payload: Uint8Array.of(1) };
+  const bytes = encodePushRecord([entry]);
+  expect(bytes).toEqual(toBinary(PushRecordSchema, create(PushRecordSchema, { entries: [entry] })));
+  expect(decodePushRecord(bytes)).toEqual([
+    {
+      ...entry,
+      conversationId: emptyBytes,
+      userIds: [],
+      onlyDeviceId: 0n,
+      exceptDeviceId: 0n,
+      firstSeq: 0,
+      lastSeq: 0,
+      changes: [],
+    },
+  ]);
+});
+
+test("rejects packed user ids that are cut and seqs above 2^53 - 1", () => {
+  const entry = (...parts: Uint8Array[]) => decode(delimited(0x0a, concat(parts)));
+  expect(entry(delimited(0x12, new Uint8Array(15)), new Uint8Array(9).fill(0x10))).toBe("rejected");
+  expect(entry(Uint8Array.of(0x40), varint(2n ** 53n))).toBe("rejected");
+});
