@@ -4,11 +4,10 @@ import { HeadHintSchema, KickedSchema } from "@chappe/gen/proto/chappe/edge/v1/s
 import { PacketKind } from "@chappe/gen/proto/chappe/mesh/v1/packet_pb.ts";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { createPacket, encodeBatchedPacket } from "@chappe/mesh/codec/packet.ts";
-import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { conversationKey } from "@chappe/mesh/ids/conversation-id.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import type { PresenceEntry } from "@chappe/mesh/ports/presence.ts";
-import { encodeErrorDetail } from "@chappe/mesh/rpc/connect-errors.ts";
+import { encodeError } from "@chappe/mesh/rpc/connect-errors.ts";
 import type { Delivery } from "@chappe/mesh/rpc/delivery.ts";
 import { eventAddress } from "@chappe/mesh/rpc/event-address.ts";
 import type { TokenClaims } from "@chappe/mesh/rpc/token-verifier.ts";
@@ -132,7 +131,7 @@ export class Connection extends WheelTimer implements FlushTarget {
   }
 
   sendError(id: number, error: unknown): void {
-    const payload = encodeErrorDetail(ChappeError.from(error));
+    const payload = encodeError(error);
     this.send(encodeBatchedPacket(createPacket({ kind: PacketKind.ERROR, id, payload })));
   }
 

@@ -138,7 +138,7 @@ export class Session {
       connection = new Connection(this.#options);
       await connection.open(limits.connectTimeoutMs, closing);
       const { deviceId, deviceClass, agent } = this.#options;
-      const introduction = { token: this.#token, deviceId, deviceClass, agent, resumeToken: this.#resumeToken };
+      const introduction = { token, deviceId, deviceClass, agent, resumeToken: this.#resumeToken };
       const welcome = await sayHello(connection, introduction, limits.connectTimeoutMs, closing);
       return await this.#serve(connection, welcome);
     } catch (thrown) {
