@@ -51,6 +51,8 @@ export const limits = Object.freeze({
   closeTimeoutMs: 5_000,
   /** WebSocket fragments of one message. */
   maxFragmentsPerMessage: 64,
+  /** Pieces in which one WebSocket message may trickle in. */
+  maxChunksPerMessage: 1_024,
   /** Time of a call when the caller names none, and the most it may name. */
   defaultCallTimeoutMs: 10_000,
   maxCallTimeoutMs: 60_000,

@@ -52,7 +52,7 @@ export class Connection extends WheelTimer implements FlushTarget {
   readonly #socket: Socket;
   readonly #ws: WebSocket;
   readonly #host: ConnectionHost;
-  #rateTokens = limits.frameBurstPerConnection;
+  #rateTokens: number = limits.frameBurstPerConnection;
   #rateMs: number;
   #tail: Tail | undefined;
   #tailTimer: TailTimer | undefined;

@@ -1,0 +1,127 @@
+import { hash, randomBytes } from "node:crypto";
+import type { AuthService } from "@chappe/gen/proto/chappe/business/v1/auth_service_pb.ts";
+import type { RevocationPublisher } from "@chappe/mesh/auth/revocation-feed.ts";
+import type { TokenSigner } from "@chappe/mesh/auth/token-signer.ts";
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { limits } from "@chappe/mesh/limits.ts";
+import type { BusinessStore, UserRow } from "@chappe/mesh/ports/business-store.ts";
+import { clientAddressKey } from "@chappe/mesh/rpc/client-address.ts";
+import { identityKey } from "@chappe/mesh/rpc/identity.ts";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { createAttemptLimiter } from "./attempt-limiter.ts";
+import type { PasswordHasher } from "./password-hasher.ts";
+
+/** What createAuth needs. */
+export interface AuthOptions {
+  readonly store: BusinessStore;
+  readonly signer: TokenSigner;
+  readonly feed: RevocationPublisher;
+  readonly hasher: PasswordHasher;
+  /** Attempts to sign in by name and by address: at once, and one more each so many milliseconds. @default 20, 3,000 */
+  readonly attempts?: { readonly burst: number; readonly refillMs: number };
+  /** Unix milliseconds. @default Date.now */
+  readonly now?: () => number;
+}
+
+/** Names and addresses whose attempts are counted. */
+const maxAttemptKeys = 50_000;
+const refreshPattern = /^(\d{1,19})\.([A-Za-z0-9_-]{43})$/;
+
+/** A random id of 63 bits, never 0. */
+function newId(): bigint {
+  const id = randomBytes(8).readBigUInt64BE() >> 1n;
+  return id === 0n ? newId() : id;
+}
+
+const hashOf = (secret: string): Uint8Array => new Uint8Array(hash("sha256", secret, "buffer"));
+
+class Auth {
+  readonly #options: AuthOptions;
+  readonly #now: () => number;
+  readonly #limiter;
+
+  constructor(options: AuthOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    const { burst, refillMs } = options.attempts ?? { burst: 20, refillMs: 3_000 };
+    this.#limiter = createAttemptLimiter({ burst, refillMs, maxKeys: maxAttemptKeys, now: this.#now });
+  }
+
+  async register(request: { name: string; password: string; displayName: string }, context: HandlerContext) {
+    this.#limitAddress(context);
+    const { store, hasher } = this.#options;
+    const { name, displayName } = request;
+    if ((await store.usersByName([name])).length > 0) throw new ChappeError("ALREADY_EXISTS", "name: is taken");
+    const passwordHash = await hasher.hash(request.password);
+    const user: UserRow = { userId: newId(), name, displayName: displayName || name, passwordHash, sessionVersion: 1 };
+    await store.insertUser(user);
+    return { tokens: await this.#openSession(user) };
+  }
+
+  async signIn({ name, password }: { name: string; password: string }, context: HandlerContext) {
+    this.#limitAddress(context);
+    this.#limiter.take(`name ${name}`);
+    const [user] = await this.#options.store.usersByName([name]);
+    const good = await this.#options.hasher.verify(password, user?.passwordHash);
+    if (!good || user === undefined) throw new ChappeError("WRONG_CREDENTIALS");
+    return { tokens: await this.#openSession(user) };
+  }
+
+  async refresh({ refreshToken }: { refreshToken: string }) {
+    const { store } = this.#options;
+    const match = refreshPattern.exec(refreshToken);
+    if (match === null) throw new ChappeError("TOKEN_INVALID");
+    const sessionId = BigInt(match[1]!);
+    const session = await store.session(sessionId);
+    if (session === undefined) throw new ChappeError("SESSION_REVOKED");
+    if (session.expiresTimeMs <= this.#now()) throw new ChappeError("TOKEN_EXPIRED");
+    const secret = randomBytes(32).toString("base64url");
+    const next = { ...session, refreshHash: hashOf(secret), expiresTimeMs: this.#now() + limits.refreshTokenTtlMs };
+    if (!(await store.rotateSession(sessionId, hashOf(match[2]!), next))) {
+      // A refresh token that was used before is in two hands: nobody keeps the session.
+      await this.#endSession(session.userId, sessionId);
+      throw new ChappeError("SESSION_REVOKED");
+    }
+    const [user] = await store.usersById([session.userId]);
+    if (user === undefined) throw new ChappeError("SESSION_REVOKED");
+    return { tokens: await this.#tokens(user, sessionId, secret) };
+  }
+
+  async signOut({ everywhere }: { everywhere: boolean }, context: HandlerContext) {
+    const { userId, sessionId } = context.values.get(identityKey);
+    if (everywhere) {
+      const minSessionVersion = await this.#options.store.raiseSessionVersion(userId);
+      this.#options.feed.publish({ userId, sessionId: 0n, minSessionVersion });
+    } else await this.#endSession(userId, sessionId);
+    return {};
+  }
+
+  #limitAddress(context: HandlerContext): void {
+    const address = context.values.get(clientAddressKey);
+    if (address !== "") this.#limiter.take(`address ${address}`);
+  }
+
+  async #endSession(userId: bigint, sessionId: bigint): Promise<void> {
+    await this.#options.store.deleteSession(sessionId);
+    this.#options.feed.publish({ userId, sessionId, minSessionVersion: 0 });
+  }
+
+  async #openSession(user: UserRow) {
+    const sessionId = newId();
+    const secret = randomBytes(32).toString("base64url");
+    const expiresTimeMs = this.#now() + limits.refreshTokenTtlMs;
+    await this.#options.store.insertSession({ sessionId, userId: user.userId, refreshHash: hashOf(secret), expiresTimeMs });
+    return this.#tokens(user, sessionId, secret);
+  }
+
+  async #tokens({ userId, sessionVersion }: UserRow, sessionId: bigint, secret: string) {
+    const { token, expiresTimeMs } = await this.#options.signer.sign({ userId, sessionId, sessionVersion });
+    const accessExpiresTimeMs = BigInt(expiresTimeMs);
+    return { userId, accessToken: token, accessExpiresTimeMs, refreshToken: `${sessionId}.${secret}` };
+  }
+}
+
+/** Makes the implementation of AuthService. */
+export function createAuth(options: AuthOptions): ServiceImpl<typeof AuthService> {
+  return new Auth(options);
+}
