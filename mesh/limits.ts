@@ -68,6 +68,26 @@ export const limits = Object.freeze({
   maxEntriesPerRecord: 512,
   /** Appends waiting in the log, in all. */
   maxLogQueueBytes: 64 * 1024 * 1024,
+  /** The log's journal: one write, one file, distance of index entries, newest groups kept in memory. */
+  maxLogGroupBytes: 4 * 1024 * 1024,
+  logSegmentBytes: 64 * 1024 * 1024,
+  logIndexIntervalBytes: 256 * 1024,
+  logTailBytes: 16 * 1024 * 1024,
+  /** One call of a log consumer, and one read of a journal file. */
+  maxLogBatchRecords: 512,
+  maxLogBatchBytes: 2 * 1024 * 1024,
+  logReadChunkBytes: 1024 * 1024,
+  /** How long the log keeps records that every group has committed past, and how often it looks. */
+  logRetentionMs: 7 * 86_400_000,
+  logRetentionCheckMs: 60_000,
+  /** Free disk space the log leaves alone, and how often it looks. */
+  logMinFreeBytes: 64 * 1024 * 1024,
+  logDiskCheckMs: 500,
+  /** Committed offsets are in the journal after at most so long. */
+  logOffsetsDelayMs: 500,
+  /** First and longest wait before rejected records are handed over again. */
+  logRedeliveryMs: 20,
+  maxLogRedeliveryMs: 2_000,
   /** Messages waiting in one lane of MsgProxy. */
   maxLaneMessages: 8_192,
   /** How long an overloaded queue asks its callers to wait. */

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 /** Path at which the server upgrades to WebSocket. */
-export const websocketPath = "/ws";
+export const websocketPath = "/v1/socket";
 
 const entryPoint = fileURLToPath(new URL("../../services/main.ts", import.meta.url));
 const startTimeoutMs = 30_000;

@@ -96,7 +96,6 @@ export function readEnvelopeEntry(
 }
 
 function intactBody(bodies: Uint8Array, start: number, end: number, crc: number): Uint8Array | undefined {
-  if (end > bodies.length) return undefined;
   const body = bodies.subarray(start, end);
-  return crc32(body) === crc ? body : undefined;
+  return body.length === end - start && crc32(body) === crc ? body : undefined;
 }

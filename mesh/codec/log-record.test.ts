@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { LogRecordSchema, RecordEnvelopeSchema } from "@chappe/gen/proto/chappe/mesh/v1/record_pb.ts";
+import { type EntryKind, LogRecordSchema, RecordEnvelopeSchema } from "@chappe/gen/proto/chappe/mesh/v1/record_pb.ts";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ChappeError } from "../errors/chappe-error.ts";
@@ -34,7 +34,12 @@ const decode = (bytes: Uint8Array) => verdict("CORRUPT", () => decodeLogRecord(b
 
 /** The record as the generated code writes it. */
 function referenceEncode(entries: readonly LogRecordEntry[]): Uint8Array {
-  const heads = entries.map(({ body, ...head }) => ({ ...head, bodyBytes: body.length, bodyCrc: crc32(body) }));
+  const heads = entries.map(({ body, ...head }) => ({
+    ...head,
+    kind: head.kind as EntryKind,
+    bodyBytes: body.length,
+    bodyCrc: crc32(body),
+  }));
   const envelope = toBinary(RecordEnvelopeSchema, create(RecordEnvelopeSchema, { entries: heads }));
   const bodies = concat(entries.map(({ body }) => body));
   return toBinary(LogRecordSchema, create(LogRecordSchema, { envelope, envelopeCrc: crc32(envelope), bodies }));
@@ -112,8 +117,8 @@ test("any damage is CORRUPT or keeps every entry and changes no body", () => {
       const place = at % bytes.length;
       bytes[place] = bytes[place]! ^ flip;
       const decoded = decode(bytes);
-      if (decoded === "rejected") return expect(place).toBeLessThan(Math.max(envelopeEnd, 1));
-      expect(decoded.map((entry, i) => ({ ...entry, body: entry.body ?? entries[i]!.body }))).toEqual(entries);
+      if (decoded === "rejected") expect(place).toBeLessThan(envelopeEnd);
+      else expect(decoded.map((entry, i) => ({ ...entry, body: entry.body ?? entries[i]!.body }))).toEqual(entries);
     }),
     { numRuns: 2_000 },
   );

@@ -176,7 +176,19 @@ function readEntry(reader: WireReader): PushEntry {
     else if (tag === 0x59) exceptUserId = reader.fixed64();
     else reader.skip(tag);
   }
-  return { conversationId, userIds, onlyDeviceId, exceptDeviceId, svid, cmd, payload, firstSeq, lastSeq, changes, exceptUserId };
+  return {
+    conversationId,
+    userIds,
+    onlyDeviceId,
+    exceptDeviceId,
+    svid,
+    cmd,
+    payload,
+    firstSeq,
+    lastSeq,
+    changes,
+    exceptUserId,
+  };
 }
 
 /** `items` with `item` at its end; the shared empty array is replaced, any other one grows in place. */

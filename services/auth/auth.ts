@@ -110,7 +110,12 @@ class Auth {
     const sessionId = newId();
     const secret = randomBytes(32).toString("base64url");
     const expiresTimeMs = this.#now() + limits.refreshTokenTtlMs;
-    await this.#options.store.insertSession({ sessionId, userId: user.userId, refreshHash: hashOf(secret), expiresTimeMs });
+    await this.#options.store.insertSession({
+      sessionId,
+      userId: user.userId,
+      refreshHash: hashOf(secret),
+      expiresTimeMs,
+    });
     return this.#tokens(user, sessionId, secret);
   }
 

@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { type CloseName, closeCodes } from "@chappe/gen/errors.ts";
 import { HeadHintSchema, KickedSchema } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
 import { PacketKind } from "@chappe/gen/proto/chappe/mesh/v1/packet_pb.ts";
-import { create, toBinary } from "@bufbuild/protobuf";
 import { createPacket, encodeBatchedPacket } from "@chappe/mesh/codec/packet.ts";
 import { conversationKey } from "@chappe/mesh/ids/conversation-id.ts";
 import { limits } from "@chappe/mesh/limits.ts";
@@ -80,7 +80,8 @@ export class Connection extends WheelTimer implements FlushTarget {
 
   override onTimer(nowMs: number): void {
     if (this.claims === undefined) return this.close("HELLO_TIMEOUT");
-    if (this.#slowSinceMs > 0 && nowMs - this.#slowSinceMs >= limits.slowClientMaxAgeMs) return this.close("SLOW_CLIENT");
+    if (this.#slowSinceMs > 0 && nowMs - this.#slowSinceMs >= limits.slowClientMaxAgeMs)
+      return this.close("SLOW_CLIENT");
     const silentMs = nowMs - this.lastFrameMs;
     if (silentMs >= this.#host.heartbeatTimeoutMs) return this.close("HEARTBEAT_TIMEOUT");
     const slowMs = this.#slowSinceMs > 0 ? limits.slowClientMaxAgeMs : this.#host.heartbeatTimeoutMs;
@@ -121,7 +122,8 @@ export class Connection extends WheelTimer implements FlushTarget {
 
   sendTailHint(): void {
     const payload = this.#tail?.hint();
-    if (payload !== undefined) this.send(encodeBatchedPacket(createPacket({ kind: PacketKind.PUSH, ...headHint, payload })));
+    if (payload !== undefined)
+      this.send(encodeBatchedPacket(createPacket({ kind: PacketKind.PUSH, ...headHint, payload })));
   }
 
   write(frame: Buffer): void {

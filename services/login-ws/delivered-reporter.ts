@@ -27,7 +27,14 @@ export function createDeliveredReporter(router: Router): DeliveredReporter {
   const send = (items: { conversationId: Uint8Array; userId: bigint; seq: bigint }[]): void => {
     const payload = toBinary(ReportDeliveredRequestSchema, create(ReportDeliveredRequestSchema, { items }));
     const deadlineMs = Date.now() + limits.defaultCallTimeoutMs;
-    const call = { ...address, payload, identity: internalIdentity, affinity: noBytes, deadlineMs, traceContext: noBytes };
+    const call = {
+      ...address,
+      payload,
+      identity: internalIdentity,
+      affinity: noBytes,
+      deadlineMs,
+      traceContext: noBytes,
+    };
     router.call(call).catch(() => undefined);
   };
 

@@ -71,7 +71,11 @@ const refuse = (socket: Duplex, status: string): void => {
 
 class WebSocketLogin implements Login {
   readonly #options: LoginOptions;
-  readonly #server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: limits.maxFrameBytes });
+  readonly #server = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: limits.maxFrameBytes,
+  });
   readonly #wheel = new TimerWheel();
   readonly #connections = new Map<bigint, Connection>();
   readonly #closes: Record<string, number> = {};
@@ -155,7 +159,8 @@ class WebSocketLogin implements Login {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", () => socket.destroy());
     if (request.url?.split("?")[0] !== websocketPath) return refuse(socket, "404 Not Found");
-    if (this.#draining || this.#connections.size >= limits.maxConnections) return refuse(socket, "503 Service Unavailable");
+    if (this.#draining || this.#connections.size >= limits.maxConnections)
+      return refuse(socket, "503 Service Unavailable");
     if (!this.#originAllowed(request)) return refuse(socket, "403 Forbidden");
     this.#server.handleUpgrade(request, socket, head, (ws) => this.#accept(ws, socket as Socket));
   }
@@ -170,12 +175,15 @@ class WebSocketLogin implements Login {
       else connection.close("BAD_FRAME");
     });
     ws.on("error", (error) => {
-      this.#count((error as { code?: string }).code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? "FRAME_TOO_LARGE" : "BAD_FRAME");
+      this.#count(
+        (error as { code?: string }).code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" ? "FRAME_TOO_LARGE" : "BAD_FRAME",
+      );
     });
     ws.on("close", () => {
       this.#connections.delete(connection.id);
       connection.stopTimers();
-      if (connection.entry !== undefined) void this.#options.registry.unregister(connection.entry).catch(() => undefined);
+      if (connection.entry !== undefined)
+        void this.#options.registry.unregister(connection.entry).catch(() => undefined);
     });
   }
 
@@ -183,9 +191,13 @@ class WebSocketLogin implements Login {
   #admit(connection: Connection, claims: TokenClaims, hello: HelloRequest): void {
     const same = [...this.#connections.values()].filter(
       (other) =>
-        other !== connection && other.claims?.userId === claims.userId && other.entry?.deviceId === hello.deviceId && !other.closing,
+        other !== connection &&
+        other.claims?.userId === claims.userId &&
+        other.entry?.deviceId === hello.deviceId &&
+        !other.closing,
     );
-    for (const oldest of same.slice(0, Math.max(0, same.length - limits.maxConnectionsPerDevice + 1))) oldest.kick("REPLACED");
+    for (const oldest of same.slice(0, Math.max(0, same.length - limits.maxConnectionsPerDevice + 1)))
+      oldest.kick("REPLACED");
   }
 
   #revoke({ userId, sessionId, minSessionVersion }: Revocation): void {

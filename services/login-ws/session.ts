@@ -145,7 +145,8 @@ class SessionMachine implements Sessions {
     try {
       if (token !== "") {
         const claims = await verifier.verify(token);
-        if (claims.userId !== connection.claims?.userId) throw new ChappeError("TOKEN_INVALID", "the token is another user's");
+        if (claims.userId !== connection.claims?.userId)
+          throw new ChappeError("TOKEN_INVALID", "the token is another user's");
         connection.claims = claims;
       }
       verifier.check(connection.claims!);
@@ -166,7 +167,10 @@ class SessionMachine implements Sessions {
   #onCall(connection: Connection, packet: Packet, claims: TokenClaims): void {
     const { svid, cmd: number, payload, affinity, traceContext, timeoutMs } = packet;
     if (connection.callsInFlight >= limits.maxCallsInFlightPerConnection) {
-      return connection.sendError(packet.id, new ChappeError("OVERLOADED", undefined, { retryAfterMs: limits.overloadRetryAfterMs }));
+      return connection.sendError(
+        packet.id,
+        new ChappeError("OVERLOADED", undefined, { retryAfterMs: limits.overloadRetryAfterMs }),
+      );
     }
     const waitMs = timeoutMs === 0 ? limits.defaultCallTimeoutMs : Math.min(timeoutMs, limits.maxCallTimeoutMs);
     const identity: Identity = {

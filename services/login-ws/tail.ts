@@ -34,7 +34,10 @@ export class Tail {
   unacked(): Pick<HeadHint, "compareHeads"> & { unacked: { conversationId: Uint8Array; seq: bigint }[] } {
     const compareHeads = this.#compareHeads;
     this.#compareHeads = false;
-    const unacked = [...this.#unacked].map(([key, seq]) => ({ conversationId: conversationIdOfKey(key), seq: BigInt(seq) }));
+    const unacked = [...this.#unacked].map(([key, seq]) => ({
+      conversationId: conversationIdOfKey(key),
+      seq: BigInt(seq),
+    }));
     return { unacked, compareHeads };
   }
 

@@ -26,8 +26,9 @@ export type Outgoing = Packet | SharedPacket;
 export interface Transport {
   /**
    * Writes one frame: the PacketBatch of `first` and `rest`, `batchBytes` long. One write to the socket; never waits.
+   * False = more is waiting than the socket likes, and `onceDrained` will call back.
    */
-  writeFrame(first: Outgoing, rest: readonly Outgoing[] | undefined, batchBytes: number): void;
+  writeFrame(first: Outgoing, rest: readonly Outgoing[] | undefined, batchBytes: number): boolean;
   /** Bytes given to the socket and not taken by it yet. */
   readonly waitingBytes: number;
   /** Bytes ever given to the socket. */

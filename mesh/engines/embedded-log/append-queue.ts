@@ -1,9 +1,15 @@
 import { ChappeError } from "../../errors/chappe-error.ts";
+import { limits } from "../../limits.ts";
 import type { Appended } from "../../ports/log.ts";
 import type { FramedRecord } from "./record-format.ts";
 
 /** Memory of a waiting append besides its payload. */
 const pendingOverheadBytes = 128;
+
+const overloaded = (): ChappeError =>
+  new ChappeError("OVERLOADED", "too many bytes wait for the log's disk", {
+    retryAfterMs: limits.overloadRetryAfterMs,
+  });
 
 /** An append that has not settled. */
 export interface PendingAppend extends FramedRecord {
@@ -31,7 +37,7 @@ export class AppendQueue {
   push(kind: number, partition: number, payload: Uint8Array): Promise<Appended> {
     const bytes = payload.byteLength + pendingOverheadBytes;
     if (this.#heldBytes + bytes > this.#maxBytes) {
-      return Promise.reject(new ChappeError("OVERLOADED", "too many bytes wait for the log's disk"));
+      return Promise.reject(overloaded());
     }
     this.#heldBytes += bytes;
     return new Promise((resolve, reject) => {

@@ -3,7 +3,7 @@ import { limits } from "../../limits.ts";
 import type { Appended, Log, LogConsumer, LogSubscription, Topic } from "../../ports/log.ts";
 import { topics } from "./committed-offsets.ts";
 import { ConsumerGroup } from "./consumer-group.ts";
-import { GroupMember } from "./group-member.ts";
+import { type Backoff, GroupMember } from "./group-member.ts";
 import type { Journal, LogReport } from "./journal.ts";
 import { createJournalFiles, type JournalFiles } from "./journal-files.ts";
 import { JournalWriter } from "./journal-writer.ts";
@@ -19,18 +19,30 @@ export interface EmbeddedLogOptions {
   readonly directory: string;
   /** Fixed for the life of the directory. @default 16 */
   readonly partitions?: number;
-  /** A segment is closed at this size. @default 64 MiB */
+  /** A segment is closed at this size. @default limits.logSegmentBytes */
   readonly segmentBytes?: number;
-  /** Records are kept at least so long. @default 7 days */
+  /** Records are kept at least so long. @default limits.logRetentionMs */
   readonly retentionMs?: number;
-  /** Appends are refused with DISK_FULL when less would be free. @default 64 MiB */
+  /** Retention looks so often. @default limits.logRetentionCheckMs */
+  readonly retentionCheckMs?: number;
+  /** Appends are refused with DISK_FULL when less would be free. @default limits.logMinFreeBytes */
   readonly minFreeBytes?: number;
-  /** Free space is looked at so often. @default 500 */
+  /** Free space is looked at so often. @default limits.logDiskCheckMs */
   readonly diskCheckMs?: number;
   /** Appends waiting, in all. @default limits.maxLogQueueBytes */
   readonly maxQueueBytes?: number;
-  /** Newest groups kept in memory for readers. @default 16 MiB */
+  /** Most bytes of one write and one sync. @default limits.maxLogGroupBytes */
+  readonly maxGroupBytes?: number;
+  /** Newest groups kept in memory for readers. @default limits.logTailBytes */
   readonly tailBytes?: number;
+  /** Distance of the entries of the sparse index. @default limits.logIndexIntervalBytes */
+  readonly indexIntervalBytes?: number;
+  /** Records of one consumer call. @default limits.maxLogBatchRecords */
+  readonly maxBatchRecords?: number;
+  /** Payload bytes of one consumer call; one larger record still goes alone. @default limits.maxLogBatchBytes */
+  readonly maxBatchBytes?: number;
+  /** Waits between redeliveries double up to this. @default limits.maxLogRedeliveryMs */
+  readonly maxRedeliveryMs?: number;
   /** Unix milliseconds. @default Date.now */
   readonly now?: () => number;
   /** @default the real file system */
@@ -40,16 +52,17 @@ export interface EmbeddedLogOptions {
   readonly onFailed?: (error: ChappeError) => void;
 }
 
-const mebibyte = 1024 * 1024;
-const readBounds: ReadBounds = { maxBatchRecords: 512, maxBatchBytes: 2 * mebibyte, readChunkBytes: mebibyte };
-const backoff = { firstMs: 20, maxMs: 2_000 };
-/** Committed offsets are in the journal after at most so long. */
-const offsetsDelayMs = 500;
+function invalid(field: string, rule: string, message: string): ChappeError {
+  return new ChappeError("INVALID_ARGUMENT", message, { violations: [{ field, rule, message }] });
+}
 
 class EmbeddedLog implements Log {
   readonly #journal: Journal;
   readonly #writer: JournalWriter;
   readonly #retentionMs: number;
+  readonly #retentionTimer: NodeJS.Timeout;
+  readonly #readBounds: ReadBounds;
+  readonly #backoff: Backoff;
   readonly #groups = new Map<string, ConsumerGroup>();
   #offsetsTimer: NodeJS.Timeout | undefined;
   #retaining: Promise<void> | undefined;
@@ -57,13 +70,21 @@ class EmbeddedLog implements Log {
 
   constructor(journal: Journal, options: EmbeddedLogOptions) {
     this.#journal = journal;
-    this.#retentionMs = options.retentionMs ?? 7 * 86_400_000;
+    this.#retentionMs = options.retentionMs ?? limits.logRetentionMs;
+    this.#retentionTimer = setInterval(() => this.#retain(), options.retentionCheckMs ?? limits.logRetentionCheckMs);
+    this.#retentionTimer.unref();
+    this.#readBounds = {
+      maxBatchRecords: options.maxBatchRecords ?? limits.maxLogBatchRecords,
+      maxBatchBytes: options.maxBatchBytes ?? limits.maxLogBatchBytes,
+      readChunkBytes: limits.logReadChunkBytes,
+    };
+    this.#backoff = { firstMs: limits.logRedeliveryMs, maxMs: options.maxRedeliveryMs ?? limits.maxLogRedeliveryMs };
     this.#writer = new JournalWriter(journal, {
-      segmentBytes: options.segmentBytes ?? 64 * mebibyte,
+      segmentBytes: options.segmentBytes ?? limits.logSegmentBytes,
       maxQueueBytes: options.maxQueueBytes ?? limits.maxLogQueueBytes,
-      maxGroupBytes: 4 * mebibyte,
-      minFreeBytes: options.minFreeBytes ?? 64 * mebibyte,
-      diskCheckMs: options.diskCheckMs ?? 500,
+      maxGroupBytes: options.maxGroupBytes ?? limits.maxLogGroupBytes,
+      minFreeBytes: options.minFreeBytes ?? limits.logMinFreeBytes,
+      diskCheckMs: options.diskCheckMs ?? limits.logDiskCheckMs,
       onDurable: () => this.#wake(),
       onSealed: () => this.#retain(),
       onFailed: options.onFailed ?? (() => {}),
@@ -76,25 +97,31 @@ class EmbeddedLog implements Log {
 
   append(topic: Topic, partition: number, payload: Uint8Array): Promise<Appended> {
     if (this.#closed !== undefined) return Promise.reject(new ChappeError("UNAVAILABLE", "the log is closed"));
+    const wrong = this.#wrongPlace(topic, partition);
+    if (wrong !== undefined) return Promise.reject(wrong);
     if (payload.byteLength > limits.maxRecordBytes) {
-      return Promise.reject(new ChappeError("INVALID_ARGUMENT", `a record is over ${limits.maxRecordBytes} bytes`));
+      return Promise.reject(invalid("payload", "max_bytes", `a record is over ${limits.maxRecordBytes} bytes`));
     }
     return this.#writer.append(topics.indexOf(topic), partition, payload);
   }
 
   async end(topic: Topic, partition: number): Promise<number> {
+    const wrong = this.#wrongPlace(topic, partition);
+    if (wrong !== undefined) throw wrong;
     return this.#journal.ends[topics.indexOf(topic) * this.partitions + partition]!;
   }
 
   async subscribe(topic: Topic, group: string, consumer: LogConsumer): Promise<LogSubscription> {
     if (this.#closed !== undefined) throw new ChappeError("UNAVAILABLE", "the log is closed");
+    const wrong = this.#wrongPlace(topic, 0);
+    if (wrong !== undefined) throw wrong;
     const shared = this.#group(topic, group);
-    const reader = new PartitionReader(this.#journal, topics.indexOf(topic), readBounds);
+    const reader = new PartitionReader(this.#journal, topics.indexOf(topic), this.#readBounds);
     const events = {
       onRejected: (error: unknown) => this.#journal.report({ kind: "redelivery", topic, group, error }),
       onLost: (error: ChappeError) => this.#journal.report({ kind: "subscription-failed", topic, group, error }),
     };
-    const member = new GroupMember(shared, consumer, reader, { backoff, events });
+    const member = new GroupMember(shared, consumer, reader, { backoff: this.#backoff, events });
     shared.join(member);
     await member.start();
     return {
@@ -113,10 +140,19 @@ class EmbeddedLog implements Log {
     const members = [...this.#groups.values()].flatMap((group) => [...group.members]);
     await Promise.all(members.map((member) => member.close()));
     clearTimeout(this.#offsetsTimer);
+    clearInterval(this.#retentionTimer);
+    await this.#retaining;
+    await this.#writer.idle();
+    // A last, empty group calls everything before it synced: damage to it is then told from a torn tail.
     await this.#writer.flush().catch(() => undefined);
     await this.#writer.idle();
-    await this.#retaining;
     await this.#journal.active.close();
+  }
+
+  #wrongPlace(topic: Topic, partition: number): ChappeError | undefined {
+    if (!topics.includes(topic)) return invalid("topic", "in", `${topic} is not a topic`);
+    if (Number.isInteger(partition) && partition >= 0 && partition < this.partitions) return undefined;
+    return invalid("partition", "range", `partition ${partition} is not one of the ${this.partitions}`);
   }
 
   #group(topic: Topic, name: string): ConsumerGroup {
@@ -133,7 +169,7 @@ class EmbeddedLog implements Log {
     this.#offsetsTimer ??= setTimeout(() => {
       this.#offsetsTimer = undefined;
       this.#writer.writeOffsets();
-    }, offsetsDelayMs);
+    }, limits.logOffsetsDelayMs);
   }
 
   #wake(): void {
@@ -157,14 +193,27 @@ class EmbeddedLog implements Log {
   }
 }
 
-/** Opens or makes the log of a directory. CORRUPT names the file and byte of damage that is no torn tail. */
+/** A record holds its partition in 16 bits. */
+const maxPartitions = 65_535;
+
+/**
+ * Opens or makes the log of a directory. CORRUPT names the file and byte of damage that is no torn tail;
+ * INVALID_ARGUMENT refuses another number of partitions than the directory was made with.
+ *
+ * `append` keeps the payload by reference: it must not change before the append settles. Payloads that consumers get
+ * are views into buffers that are never written again; whoever keeps one keeps its whole group in memory.
+ */
 export async function createEmbeddedLog(options: EmbeddedLogOptions): Promise<Log> {
   const { directory, files = createJournalFiles(), partitions = 16 } = options;
+  const { indexIntervalBytes = limits.logIndexIntervalBytes } = options;
+  if (!Number.isInteger(partitions) || partitions < 1 || partitions > maxPartitions) {
+    throw invalid("partitions", "range", `the number of partitions must be 1 to ${maxPartitions}`);
+  }
   await files.makeDirectory(directory);
   const { salt } = await openMeta(files, directory, partitions);
-  const place = { directory, files, partitions, salt, indexIntervalBytes: 256 * 1024 };
+  const place = { directory, files, partitions, salt, indexIntervalBytes };
   const report = options.report ?? (() => {});
-  const ring = new TailRing(options.tailBytes ?? 16 * mebibyte);
+  const ring = new TailRing(options.tailBytes ?? limits.logTailBytes);
   const journal = await openJournal({ ...place, now: options.now ?? Date.now, report }, ring);
   return new EmbeddedLog(journal, options);
 }

@@ -104,7 +104,6 @@ export class GroupMember {
     await this.#revoke(this.owned);
     await this.#reader.close();
     this.#started.resolve();
-    this.#group.wakeAll();
   }
 
   /** One round: give up, take over, hand over. Answers whether there is nothing to do until the next wake. */

@@ -70,7 +70,8 @@ export class PartitionReader {
     for (const [partition, offset] of [...this.#next, ...starts]) wanted.set(this.#stream(partition), offset);
     for (const [partition, offset] of starts) this.#check(partition, offset);
     const atEnd = [...wanted].every(([stream, offset]) => offset === this.#journal.ends[stream]);
-    this.#reader.seek(atEnd ? this.#journal.durable : locate(this.#journal.segments, wanted)!);
+    const { segments, durable } = this.#journal;
+    this.#reader.seek(atEnd ? durable : (locate(segments, wanted) ?? segments[0]!.base));
     this.#cursor = undefined;
     this.#onRecord = false;
     for (const [partition, offset] of starts) this.#next.set(partition, offset);

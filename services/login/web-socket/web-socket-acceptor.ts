@@ -46,7 +46,8 @@ export function acceptWebSockets(options: WebSocketAcceptorOptions): () => void 
   const { server, limits, accepts, openSession, onRefused } = options;
   const allowed = new Set(options.allowedOrigins);
   const frames = createFrameWriter();
-  const sockets = new WebSocketServer({
+  // A variable, because closeTimeout is missing in the types of ws.
+  const socketOptions = {
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
@@ -55,7 +56,8 @@ export function acceptWebSockets(options: WebSocketAcceptorOptions): () => void 
     maxBufferedChunks: limits.maxChunksPerMessage,
     closeTimeout: limits.closeTimeoutMs,
     WebSocket: WebSocketTransport,
-  });
+  };
+  const sockets = new WebSocketServer(socketOptions);
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const path = request.url?.split("?", 1)[0];
     if (path !== webSocketPath) return;

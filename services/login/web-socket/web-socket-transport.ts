@@ -39,8 +39,9 @@ export class WebSocketTransport extends WebSocket implements Transport {
     return this.#tcp?.bytesWritten ?? 0;
   }
 
-  writeFrame(first: Outgoing, rest: readonly Outgoing[] | undefined, batchBytes: number): void {
-    if (this.readyState === WebSocket.OPEN) this.#tcp!.write(this.#frames!.frame(first, rest, batchBytes));
+  writeFrame(first: Outgoing, rest: readonly Outgoing[] | undefined, batchBytes: number): boolean {
+    if (this.readyState !== WebSocket.OPEN) return true;
+    return this.#tcp!.write(this.#frames!.frame(first, rest, batchBytes));
   }
 
   onceDrained(listener: () => void): void {

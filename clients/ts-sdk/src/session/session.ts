@@ -132,9 +132,11 @@ export class Session {
   async #connectOnce(newToken: boolean): Promise<Ending> {
     const { limits } = this.#options;
     const closing = this.#closing.signal;
+    const token = newToken || this.#token === undefined ? await this.#fetchToken(newToken) : this.#token;
+    if (typeof token !== "string") return token;
+    this.#token = token;
     let connection: Connection | undefined;
     try {
-      if (newToken || this.#token === undefined) this.#token = await orAbort(this.#fetchToken(newToken), closing);
       connection = new Connection(this.#options);
       await connection.open(limits.connectTimeoutMs, closing);
       const { deviceId, deviceClass, agent } = this.#options;

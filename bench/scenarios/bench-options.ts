@@ -1,0 +1,44 @@
+/** What the command line of a bench says. */
+export interface BenchOptions {
+  /** Messages in flight; 0 = the scenario's default. */
+  readonly window: number;
+  /** Messages a second, open loop; 0 = closed loop. */
+  readonly rate: number;
+  readonly seconds: number;
+  readonly warmupSeconds: number;
+  /** Pairs of chat, members of group, connections of idle; 0 = the scenario's default. */
+  readonly size: number;
+  readonly textBytes: number;
+  /** Further arguments for the server. */
+  readonly serverArgs: readonly string[];
+}
+
+/** Figures of one run; those that do not apply are absent. */
+export interface BenchFigures {
+  readonly scenario: string;
+  readonly window?: number;
+  readonly rate?: number;
+  readonly connections?: number;
+  readonly msgsPerSecond?: number;
+  readonly msgsPerServerCpuSecond?: number;
+  readonly deliveriesPerSecond?: number;
+  readonly deliveriesPerServerCpuSecond?: number;
+  readonly serverCpuCores?: number;
+  readonly generatorCpuCores?: number;
+  readonly kibPerConnection?: number;
+  readonly connectsPerSecond?: number;
+  readonly p50Ms?: number;
+  readonly p75Ms?: number;
+  readonly p99Ms?: number;
+  readonly maxMs?: number;
+  readonly ackP50Ms?: number;
+  readonly ackP99Ms?: number;
+  readonly repeats?: number;
+  readonly window1?: BenchFigures;
+}
+
+/** Time that a load may take besides warm-up and measurement: connecting and draining. */
+export const loadOverheadMs = 90_000;
+
+/** `value` with three significant digits after the point at most, for people and files alike. */
+export const rounded = (value: number): number => Number(value.toFixed(value < 100 ? 2 : 0));

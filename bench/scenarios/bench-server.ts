@@ -1,0 +1,31 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ServerProcess, startServer } from "../support/start-server.ts";
+
+/** Registration must not be what a load waits for: the cheapest argon2 that there is, and no limit of attempts. */
+export const loadSettings = {
+  CHAPPE_ARGON2_MEMORY_KIB: "8",
+  CHAPPE_ARGON2_PASSES: "1",
+  CHAPPE_AUTH_ATTEMPT_BURST: "1000000",
+} as const;
+
+/** Runs `work` against a fresh server on an empty data directory; both are gone afterwards. */
+export async function withBenchServer<T>(
+  args: readonly string[],
+  work: (server: ServerProcess) => Promise<T>,
+): Promise<T> {
+  const dataDir = mkdtempSync(join(tmpdir(), "chappe-bench-"));
+  let server: ServerProcess | undefined;
+  try {
+    server = await startServer({ dataDir, env: loadSettings, args });
+    const ended = server.exited.then((how) => {
+      throw new Error(`the server ended (${how})\n${server?.errorText()}`);
+    });
+    ended.catch(() => {});
+    return await Promise.race([work(server), ended]);
+  } finally {
+    await server?.close();
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,56 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { ConversationAckSchema, DeliveryAckSchema } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
+import { PacketKind } from "@chappe/gen/proto/chappe/mesh/v1/packet_pb.ts";
+import { type Stop, startTimer } from "../timers.ts";
+import type { OutgoingPacket } from "../wire/frame.ts";
+import type { Feed } from "./feed.ts";
+
+/** What acknowledgements need. */
+export interface AckSenderOptions {
+  readonly ackIntervalMs: number;
+  readonly maxAcksPerPacket: number;
+  /** Sends a packet when there is a connection; drops it when there is none. */
+  readonly post: (packet: OutgoingPacket) => void;
+}
+
+/** Tells the server what is on this device: at once after a pause, else coalesced. Cumulative, so losing one is harmless. */
+export class AckSender {
+  readonly #options: AckSenderOptions;
+  readonly #due = new Set<Feed>();
+  #lastSentMs = Number.NEGATIVE_INFINITY;
+  #scheduled = false;
+  #stop: Stop = () => {};
+
+  constructor(options: AckSenderOptions) {
+    this.#options = options;
+  }
+
+  /** The feed has got further, or the server asks again. */
+  due(feed: Feed): void {
+    this.#due.add(feed);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const waitMs = this.#lastSentMs + this.#options.ackIntervalMs - performance.now();
+    if (waitMs > 0) this.#stop = startTimer(waitMs, () => this.#send());
+    else queueMicrotask(() => this.#send());
+  }
+
+  close(): void {
+    this.#stop();
+    this.#due.clear();
+  }
+
+  #send(): void {
+    this.#scheduled = false;
+    this.#lastSentMs = performance.now();
+    const acks = [...this.#due].map((feed) =>
+      create(ConversationAckSchema, { conversationId: feed.conversationId, seq: BigInt(feed.have ?? 0) }),
+    );
+    this.#due.clear();
+    for (let i = 0; i < acks.length; i += this.#options.maxAcksPerPacket) {
+      const part = acks.slice(i, i + this.#options.maxAcksPerPacket);
+      const payload = toBinary(DeliveryAckSchema, create(DeliveryAckSchema, { acks: part }));
+      this.#options.post({ kind: PacketKind.ACK, svid: 0, cmd: 0, id: 0, payload });
+    }
+  }
+}

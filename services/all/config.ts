@@ -1,0 +1,57 @@
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { z } from "zod";
+
+const number = (text: string | undefined, fallback: number): unknown => (text === undefined ? fallback : Number(text));
+
+const schema = z.strictObject({
+  host: z.string().min(1),
+  port: z.int().min(0).max(65_535),
+  dataDirectory: z.string().min(1),
+  devMode: z.boolean(),
+  json: z.boolean(),
+  argon2MemoryKib: z.int().min(8).max(1_048_576),
+  argon2Passes: z.int().min(1).max(20),
+  authAttemptBurst: z.int().min(1),
+  flushIntervalMs: z.int().min(1),
+  minFreeBytes: z.int().min(0),
+  sendsPerSecondPerUser: z.int().min(1),
+});
+
+/** Settings of one process that runs all roles. */
+export type Config = z.infer<typeof schema>;
+
+const usage = `usage: npm start -- [--port N] [--host H] [--data DIR] [--json] [--no-dev]`;
+
+/** Reads settings from arguments and CHAPPE_* of the environment. INVALID_ARGUMENT names what is wrong. */
+export function readConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
+  const values = new Map<string, string>();
+  const flags = new Set<string>();
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (arg === "--json" || arg === "--no-dev") flags.add(arg);
+    else if (["--port", "--host", "--data"].includes(arg) && args[i + 1] !== undefined) values.set(arg, args[++i]!);
+    else throw new ChappeError("INVALID_ARGUMENT", `unknown argument ${arg}\n${usage}`);
+  }
+  const parsed = schema.safeParse({
+    host: values.get("--host") ?? env.CHAPPE_HOST ?? "127.0.0.1",
+    port: number(values.get("--port") ?? env.CHAPPE_PORT, 8080),
+    dataDirectory: values.get("--data") ?? env.CHAPPE_DATA ?? ".chappe/data",
+    devMode: !flags.has("--no-dev") && env.CHAPPE_DEV !== "0",
+    json: flags.has("--json"),
+    argon2MemoryKib: number(env.CHAPPE_ARGON2_MEMORY_KIB, 19_456),
+    argon2Passes: number(env.CHAPPE_ARGON2_PASSES, 2),
+    authAttemptBurst: number(env.CHAPPE_AUTH_ATTEMPT_BURST, 20),
+    flushIntervalMs: number(env.CHAPPE_FLUSH_INTERVAL_MS, 500),
+    minFreeBytes: number(env.CHAPPE_MIN_FREE_BYTES, 64 * 1024 * 1024),
+    sendsPerSecondPerUser: number(env.CHAPPE_SENDS_PER_SECOND_PER_USER, 2_000),
+  });
+  if (parsed.success) return parsed.data;
+  const violations = parsed.error.issues.map(({ path, message, code }) => ({
+    field: path.join("."),
+    rule: code,
+    message,
+  }));
+  throw new ChappeError("INVALID_ARGUMENT", violations.map((v) => `${v.field}: ${v.message}`).join("; "), {
+    violations,
+  });
+}

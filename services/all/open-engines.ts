@@ -1,0 +1,64 @@
+import { join } from "node:path";
+import { createEmbeddedLog } from "@chappe/mesh/engines/embedded-log/create-embedded-log.ts";
+import { lockDirectory } from "@chappe/mesh/engines/embedded-log/lock-directory.ts";
+import { createMemoryDirectory } from "@chappe/mesh/engines/memory-directory/memory-directory.ts";
+import { createMemoryPresence } from "@chappe/mesh/engines/memory-presence/memory-presence.ts";
+import { createSqliteBusinessStore } from "@chappe/mesh/engines/sqlite-business-store/create-sqlite-business-store.ts";
+import { createSqliteMessageStore } from "@chappe/mesh/engines/sqlite-message-store/create-sqlite-message-store.ts";
+import type { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
+import type { BusinessStore } from "@chappe/mesh/ports/business-store.ts";
+import type { Directory } from "@chappe/mesh/ports/directory.ts";
+import type { Log } from "@chappe/mesh/ports/log.ts";
+import type { MessageStore } from "@chappe/mesh/ports/message-store.ts";
+import type { Presence } from "@chappe/mesh/ports/presence.ts";
+import type { Config } from "./config.ts";
+
+/** What the modules stand on. */
+export interface Engines {
+  readonly log: Log;
+  readonly store: MessageStore;
+  readonly business: BusinessStore;
+  readonly presence: Presence;
+  readonly directory: Directory;
+  close(): Promise<void>;
+}
+
+/** Opens the embedded engines of a data directory, which belongs to this process until `close`. */
+export async function openEngines(
+  config: Config,
+  logger: Logger,
+  onFailed: (error: ChappeError) => void,
+): Promise<Engines> {
+  const { dataDirectory } = config;
+  const lock = lockDirectory(dataDirectory);
+  const opened: { close(): Promise<void> }[] = [];
+  const keep = <T extends { close(): Promise<void> }>(engine: T): T => {
+    opened.unshift(engine);
+    return engine;
+  };
+  const close = async (): Promise<void> => {
+    for (const engine of opened) await engine.close();
+    lock.release();
+  };
+  try {
+    const store = keep(
+      await createSqliteMessageStore({ directory: dataDirectory, onFailed, flushIntervalMs: config.flushIntervalMs }),
+    );
+    const business = keep(await createSqliteBusinessStore({ directory: dataDirectory, onFailed }));
+    const log = keep(
+      await createEmbeddedLog({
+        directory: join(dataDirectory, "log"),
+        minFreeBytes: config.minFreeBytes,
+        onFailed,
+        report: ({ kind, ...fields }) => logger.warn(`log.${kind}`, fields),
+      }),
+    );
+    const presence = keep(createMemoryPresence());
+    const directory = keep(createMemoryDirectory());
+    return { log, store, business, presence, directory, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

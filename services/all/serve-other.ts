@@ -1,0 +1,46 @@
+import { readFile } from "node:fs/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { extname, join, normalize } from "node:path";
+import type { Jwks } from "@chappe/mesh/auth/signing-key.ts";
+
+/** Makes the answer to requests that are no RPC. */
+export type ServeOther = (jwks: Jwks) => (request: IncomingMessage, response: ServerResponse) => boolean;
+
+const types: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".map": "application/json",
+  ".svg": "image/svg+xml",
+};
+
+const contentPolicy = "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; frame-ancestors 'none'";
+
+async function sendFile(root: string, path: string, response: ServerResponse): Promise<void> {
+  try {
+    const body = await readFile(join(root, path));
+    response.setHeader("content-type", types[extname(path)] ?? "application/octet-stream");
+    response.setHeader("content-security-policy", contentPolicy);
+    response.end(body);
+  } catch {
+    response.statusCode = 404;
+    response.end("not found\n");
+  }
+}
+
+/** The JWKS and the files of one folder; `/` is index.html. */
+export function createServeOther(root: string): ServeOther {
+  return (jwks) => (request, response) => {
+    if (request.method !== "GET" || request.url === undefined) return false;
+    const path = new URL(request.url, "http://localhost").pathname;
+    if (path === "/.well-known/jwks.json") {
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify(jwks));
+      return true;
+    }
+    const file = normalize(path === "/" ? "/index.html" : path);
+    if (types[extname(file)] === undefined) return false;
+    void sendFile(root, file, response);
+    return true;
+  };
+}

@@ -1,0 +1,153 @@
+import { randomInt } from "node:crypto";
+import { conversationKey } from "@chappe/mesh/ids/conversation-id.ts";
+import { silentLogger } from "@chappe/mesh/lifecycle/logger.ts";
+import { limits as defaultLimits } from "@chappe/mesh/limits.ts";
+import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
+import type { Delivery, DeliverySink } from "@chappe/mesh/rpc/delivery.ts";
+import { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
+import type { LoginLimits, LoginOptions } from "./login-options.ts";
+import { createLoginStats, type LoginStats } from "./login-stats.ts";
+import { Outbox } from "./outbox.ts";
+import { Receipts } from "./receipts.ts";
+import { createResumeTokens } from "./resume-token.ts";
+import { Session } from "./session.ts";
+import type { SessionContext } from "./session-context.ts";
+import { SessionIndex } from "./session-index.ts";
+import { drainPacket, pushPacket } from "./session-packets.ts";
+import { SharedPacket, type Transport } from "./transport.ts";
+import { acceptWebSockets } from "./web-socket/web-socket-acceptor.ts";
+
+/** The tier of long connections. */
+export interface Login extends DeliverySink {
+  /** Opens a session on a transport: bytes in by `session.onFrame`, bytes out by the transport. */
+  openSession(transport: Transport): Session;
+  /** Counters since the start. */
+  stats(): Readonly<LoginStats>;
+  /**
+   * Stops accepting, tells all clients when to come back, and closes them with 1001 after limits.drainWindowMs or when
+   * `signal` aborts.
+   */
+  drain(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Closes all connections now; settles when the sockets are closed, at the latest after limits.closeTimeoutMs. */
+  close(): Promise<void>;
+}
+
+function createContext(options: LoginOptions, limits: LoginLimits, onIdle: () => void): SessionContext {
+  const { loginId, loginEpoch, verifier, registry, router, validator } = options;
+  const wheel = options.wheel ?? new TimerWheel();
+  const stats = createLoginStats();
+  return {
+    loginId,
+    loginEpoch,
+    limits,
+    verifier,
+    registry,
+    router,
+    validator,
+    contracts: options.contracts ?? createContracts(),
+    resumeTokens: createResumeTokens(options.resumeKey),
+    singleDeviceClasses: new Set(options.singleDeviceClasses ?? []),
+    sessions: new SessionIndex(loginEpoch),
+    receipts: new Receipts(router, wheel, limits, stats),
+    outbox: new Outbox(),
+    wheel,
+    stats,
+    logger: options.logger ?? silentLogger,
+    onConnectionClosed() {
+      if (--stats.connections === 0) onIdle();
+    },
+  };
+}
+
+/** Encodes the event once, gives it to each connection, and adds those that are not here to `gone`. */
+function deliverOne(context: SessionContext, delivery: Delivery, nowMs: number, gone: bigint[]): void {
+  const { sessions, stats } = context;
+  const { connectionIds, conversationId, lastSeq } = delivery;
+  const key = conversationId === undefined || lastSeq === undefined ? undefined : conversationKey(conversationId);
+  const shared = new SharedPacket(pushPacket(delivery.svid, delivery.cmd, delivery.payload), key !== undefined);
+  stats.pushes += connectionIds.length;
+  for (const connectionId of connectionIds) {
+    const session = sessions.ofConnection(connectionId);
+    if (session === undefined || !session.push(shared)) {
+      gone.push(connectionId);
+      stats.pushesGone++;
+    } else if (key !== undefined) {
+      session.raise(key, lastSeq!, nowMs);
+    }
+  }
+}
+
+function drainWindow(windowMs: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, signal?.aborted === true ? 0 : windowMs);
+    signal?.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}
+
+/** Login of one process: takes the WebSocket upgrades of `options.server` from now on. */
+export function createLogin(options: LoginOptions): Login {
+  const limits: LoginLimits = Object.freeze({ ...defaultLimits, ...options.limits });
+  let onIdle = (): void => undefined;
+  const context = createContext(options, limits, () => onIdle());
+  const { sessions, stats, outbox, receipts } = context;
+  let accepting = true;
+
+  const openSession = (transport: Transport): Session => {
+    stats.accepted++;
+    stats.connections++;
+    return new Session(context, transport);
+  };
+  const stopRevocations = context.verifier.onRevoked((revocation) => {
+    for (const session of sessions.revoked(revocation)) session.kick("SESSION_REVOKED");
+  });
+  const stopAccepting = acceptWebSockets({
+    server: options.server,
+    limits,
+    allowedOrigins: options.allowedOrigins ?? [],
+    // Closing connections still hold their memory, so the gauge counts and not the index.
+    accepts: () => accepting && stats.connections < limits.maxConnections,
+    openSession,
+    onRefused: () => void stats.refused++,
+  });
+  const closeAll = (): void => {
+    for (const session of sessions.all()) session.end("GOING_AWAY");
+  };
+
+  return {
+    openSession,
+    stats: () => ({ ...stats, closes: { ...stats.closes } }),
+    async deliver(deliveries) {
+      const gone: bigint[] = [];
+      const nowMs = context.wheel.now();
+      for (const delivery of deliveries) deliverOne(context, delivery, nowMs, gone);
+      return gone;
+    },
+    async drain({ signal } = {}) {
+      accepting = false;
+      for (const session of sessions.all())
+        if (session.isOpen) session.send(drainPacket(randomInt(1, limits.drainReconnectSpreadMs + 1)));
+      outbox.flushAll();
+      if (sessions.size > 0) await drainWindow(limits.drainWindowMs, signal);
+      closeAll();
+    },
+    async close() {
+      accepting = false;
+      stopRevocations();
+      stopAccepting();
+      const idle = new Promise<void>((resolve) => {
+        onIdle = resolve;
+      });
+      closeAll();
+      if (stats.connections > 0) await idle;
+      receipts.close();
+      if (options.wheel === undefined) context.wheel.close();
+    },
+  };
+}

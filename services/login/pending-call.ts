@@ -1,0 +1,65 @@
+import type { Packet } from "@chappe/mesh/codec/packet.ts";
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { authorize } from "@chappe/mesh/rpc/authorize.ts";
+import { WheelTimer } from "@chappe/mesh/timers/timer-wheel.ts";
+import type { Session } from "./session.ts";
+
+/** A call of a client on its way; as a timer it is its own deadline, for a backend that never answers. */
+class PendingCall extends WheelTimer {
+  readonly #session: Session;
+  readonly #id: number;
+  #answered = false;
+
+  constructor(session: Session, id: number) {
+    super();
+    this.#session = session;
+    this.#id = id;
+    session.callsInFlight++;
+  }
+
+  onResponse(payload: Uint8Array): void {
+    if (this.#settle()) this.#session.respond(this.#id, payload);
+  }
+
+  onError(error: unknown): void {
+    if (this.#settle()) this.#session.respondError(this.#id, error);
+  }
+
+  override onTimer(): void {
+    this.onError(new ChappeError("DEADLINE_EXCEEDED"));
+  }
+
+  #settle(): boolean {
+    if (this.#answered) return false;
+    this.#answered = true;
+    this.#session.context.wheel.cancel(this);
+    this.#session.callsInFlight--;
+    return true;
+  }
+}
+
+/** Forwards a REQUEST to its backend and answers with the same id. The payload stays a view into the frame. */
+export function forwardCall(session: Session, packet: Packet): void {
+  const { contracts, router, limits, wheel } = session.context;
+  const identity = session.identity!;
+  try {
+    const contract = contracts.method(packet.svid, packet.cmd);
+    if (contract === undefined) throw new ChappeError("UNKNOWN_METHOD");
+    authorize(contract.auth, identity);
+    if (session.callsInFlight >= limits.maxCallsInFlightPerConnection)
+      throw new ChappeError("OVERLOADED", "Too many calls of this connection are in flight.");
+  } catch (error) {
+    session.respondError(packet.id, error);
+    return;
+  }
+  const timeoutMs = Math.min(packet.timeoutMs || limits.defaultCallTimeoutMs, limits.maxCallTimeoutMs);
+  const pending = new PendingCall(session, packet.id);
+  wheel.schedule(pending, timeoutMs);
+  const { svid, cmd, payload, affinity, traceContext } = packet;
+  const call = { svid, cmd, payload, identity, affinity, traceContext, deadlineMs: Date.now() + timeoutMs };
+  // A router that throws at once must not take the other packets of the frame, or the process, with it.
+  Promise.try(() => router.call(call)).then(
+    (response) => pending.onResponse(response),
+    (error: unknown) => pending.onError(error),
+  );
+}

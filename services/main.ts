@@ -1,0 +1,61 @@
+/** Starts Chappe with every role in this process: `npm start [-- --port N --data DIR]`. */
+import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { createLogger } from "@chappe/mesh/lifecycle/logger.ts";
+import { readConfig } from "./all/config.ts";
+import { createDemoData, demoAccounts } from "./all/demo-data.ts";
+import { createServeOther } from "./all/serve-other.ts";
+import { type Chappe, startChappe } from "./all/start-chappe.ts";
+
+const pages = fileURLToPath(new URL("../clients/web-chat/dist", import.meta.url));
+const drainMs = 500;
+
+function showTable(chappe: Chappe, host: string, dataDirectory: string): void {
+  const url = `http://${host}:${chappe.port}`;
+  const rows = [
+    ["API (Connect JSON, gRPC-web)", url],
+    ["long connections", `ws://${host}:${chappe.port}/v1/socket`],
+    ["data directory", resolve(dataDirectory)],
+    ["demo users", `${demoAccounts.names.join(", ")} (password "${demoAccounts.password}")`],
+    ["demo group", demoAccounts.group],
+    ["mode", "development: demo accounts with a known password; --no-dev turns them off"],
+  ];
+  const width = Math.max(...rows.map(([name]) => name!.length));
+  console.log(
+    ["", "Chappe is up.", ...rows.map(([name, value]) => `  ${name!.padEnd(width)}  ${value}`), ""].join("\n"),
+  );
+}
+
+async function main(): Promise<void> {
+  const config = readConfig(process.argv.slice(2), process.env);
+  const logger = createLogger();
+  mkdirSync(config.dataDirectory, { recursive: true });
+  const onFailed = (error: ChappeError): void => {
+    logger.error("engine.failed", { error });
+    process.exit(1);
+  };
+  const chappe = await startChappe({ config, logger, serveOther: createServeOther(pages), onFailed });
+  const stop = (): void => {
+    chappe.close(drainMs).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error("close.failed", { error });
+        process.exit(1);
+      },
+    );
+  };
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+  if (config.devMode && !config.json) await createDemoData(`http://${config.host}:${chappe.port}`);
+  if (config.json) console.log(JSON.stringify({ ready: true, port: chappe.port, pid: process.pid }));
+  else showTable(chappe, config.host, config.dataDirectory);
+}
+
+main().catch((cause: unknown) => {
+  const error = ChappeError.from(cause);
+  const cause2 = error.cause instanceof Error ? `: ${error.cause.message}` : "";
+  process.stderr.write(`chappe: ${error.row.name}: ${error.message}${error.row.name === "INTERNAL" ? cause2 : ""}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,45 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { silentLogger } from "@chappe/mesh/lifecycle/logger.ts";
+import { readConfig } from "@chappe/services/all/config.ts";
+import { createServeOther } from "@chappe/services/all/serve-other.ts";
+import { type Chappe, startChappe } from "@chappe/services/all/start-chappe.ts";
+
+/** A server of this test, on a data directory of its own. */
+export interface TestServer {
+  readonly url: string;
+  readonly dataDirectory: string;
+  /** Stops the server and starts it again on the same data. */
+  restart(): Promise<void>;
+  /** Stops the server and deletes its data. */
+  close(): Promise<void>;
+}
+
+/** Starts every role in this process on any free port, with cheap password hashes. */
+export async function startTestServer(): Promise<TestServer> {
+  const dataDirectory = mkdtempSync(join(tmpdir(), "chappe-e2e-"));
+  const start = (port: number): Promise<Chappe> => {
+    const args = ["--port", String(port), "--data", dataDirectory, "--json"];
+    const env = { CHAPPE_ARGON2_MEMORY_KIB: "8", CHAPPE_ARGON2_PASSES: "1", CHAPPE_AUTH_ATTEMPT_BURST: "100000" };
+    const serveOther = createServeOther(join(dataDirectory, "no-pages"));
+    const onFailed = (error: Error): void => {
+      throw error;
+    };
+    return startChappe({ config: readConfig(args, env), logger: silentLogger, serveOther, onFailed });
+  };
+  let chappe = await start(0);
+  const { port } = chappe;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    dataDirectory,
+    async restart() {
+      await chappe.close();
+      chappe = await start(port);
+    },
+    async close() {
+      await chappe.close();
+      rmSync(dataDirectory, { recursive: true, force: true });
+    },
+  };
+}
