@@ -2,7 +2,7 @@ import { ChappeError } from "../errors/chappe-error.ts";
 import { limits } from "../limits.ts";
 
 /** Below this a loop copies faster than TypedArray.set. */
-const shortCopyBytes = 200;
+const shortCopyBytes = 24;
 
 /**
  * Writes protobuf fields into one growing buffer. The caller computes the size of what it is about to write

@@ -85,7 +85,10 @@ function changedRow(
 ): MemberRow {
   const { userId, joined, role } = change;
   if (old !== undefined && Math.max(old.joinSeq, old.leaveSeq) >= seq) return old;
-  if (joined) return { conversationId, userId, role, joinSeq: seq, leaveSeq: 0 };
+  if (joined) {
+    const joinSeq = old !== undefined && old.leaveSeq === 0 ? old.joinSeq : seq;
+    return { conversationId, userId, role, joinSeq, leaveSeq: 0 };
+  }
   return { conversationId, userId, role: 0, joinSeq: old?.joinSeq ?? seq, leaveSeq: seq };
 }
 

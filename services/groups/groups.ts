@@ -4,7 +4,7 @@ import type { GroupService } from "@chappe/gen/proto/chappe/business/v1/group_se
 import { MemberRole } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
 import { MessageService } from "@chappe/gen/proto/chappe/msg/v1/message_service_pb.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
-import { conversationIdBytes, isGroupId, newGroupId } from "@chappe/mesh/ids/conversation-id.ts";
+import { conversationIdBytes, conversationKey, isGroupId, newGroupId } from "@chappe/mesh/ids/conversation-id.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import type { MembershipViews } from "@chappe/mesh/membership/membership-view.ts";
 import type { BusinessStore } from "@chappe/mesh/ports/business-store.ts";
@@ -46,6 +46,8 @@ function userKey(userId: bigint): Uint8Array {
 
 class Groups {
   readonly #options: GroupsOptions;
+  /** The change in hand of each group: two at once could both add the same member or overrun the limit. */
+  readonly #changing = new Map<string, Promise<unknown>>();
   readonly #messages;
 
   constructor(options: GroupsOptions) {
@@ -71,6 +73,10 @@ class Groups {
     { conversationId, userIds }: { conversationId: Uint8Array; userIds: bigint[] },
     context: HandlerContext,
   ) {
+    return this.#oneAtATime(conversationId, () => this.#add(conversationId, userIds, context));
+  }
+
+  async #add(conversationId: Uint8Array, userIds: readonly bigint[], context: HandlerContext): Promise<{ seq: bigint }> {
     const callerId = context.values.get(identityKey).userId;
     const rows = await this.#rowsFor(callerId, conversationId, MemberRole.ADMIN);
     const present = new Set(rows.filter(isPresent).map((row) => row.userId));
@@ -86,6 +92,10 @@ class Groups {
     { conversationId, userIds }: { conversationId: Uint8Array; userIds: bigint[] },
     context: HandlerContext,
   ) {
+    return this.#oneAtATime(conversationId, () => this.#remove(conversationId, userIds, context));
+  }
+
+  async #remove(conversationId: Uint8Array, userIds: readonly bigint[], context: HandlerContext): Promise<{ seq: bigint }> {
     const callerId = context.values.get(identityKey).userId;
     const leaves = userIds.every((userId) => userId === callerId);
     const rows = await this.#rowsFor(callerId, conversationId, leaves ? MemberRole.MEMBER : MemberRole.ADMIN);
@@ -132,6 +142,19 @@ class Groups {
       })),
       nextPageToken: rest.length > limit ? pageToken(userKey(page.at(-1)!.userId)) : "",
     };
+  }
+
+  async #oneAtATime<T>(conversationId: Uint8Array, work: () => Promise<T>): Promise<T> {
+    const key = conversationKey(conversationId);
+    const before = this.#changing.get(key) ?? Promise.resolve();
+    const run = before.then(work, work);
+    const settled = run.catch(() => undefined);
+    this.#changing.set(key, settled);
+    try {
+      return await run;
+    } finally {
+      if (this.#changing.get(key) === settled) this.#changing.delete(key);
+    }
   }
 
   #checkSize(members: number): void {

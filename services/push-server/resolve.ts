@@ -9,7 +9,8 @@ export async function targetUsers(entry: PushEntryFields, membership: Membership
   if (userIds.length > 0 || conversationId === undefined || conversationId.length === 0) return userIds;
   if (changes.length > 0) await membership.apply(conversationId, firstSeq, changes);
   const view = membership.get(conversationId) ?? (await membership.load(conversationId));
-  const readers = view.readersAt(firstSeq);
+  // An event that is no message is for the members of now.
+  const readers = view.readersAt(firstSeq === 0 ? Number.MAX_SAFE_INTEGER : firstSeq);
   return exceptUserId === 0n ? readers : readers.filter((userId) => userId !== exceptUserId);
 }
 
