@@ -10,22 +10,48 @@ export const loadSettings = {
   CHAPPE_AUTH_ATTEMPT_BURST: "1000000",
 } as const;
 
+/** Runs `work` against a server that is closed afterwards; rejects when the server ends by itself. */
+async function withServer<T>(
+  dataDir: string,
+  args: readonly string[],
+  work: (server: ServerProcess) => Promise<T>,
+): Promise<T> {
+  const server = await startServer({ dataDir, env: loadSettings, args });
+  try {
+    const ended = server.exited.then((how) => {
+      throw new Error(`the server ended (${how})\n${server.errorText()}`);
+    });
+    ended.catch(() => {});
+    return await Promise.race([work(server), ended]);
+  } finally {
+    await server.close();
+  }
+}
+
 /** Runs `work` against a fresh server on an empty data directory; both are gone afterwards. */
 export async function withBenchServer<T>(
   args: readonly string[],
   work: (server: ServerProcess) => Promise<T>,
 ): Promise<T> {
   const dataDir = mkdtempSync(join(tmpdir(), "chappe-bench-"));
-  let server: ServerProcess | undefined;
   try {
-    server = await startServer({ dataDir, env: loadSettings, args });
-    const ended = server.exited.then((how) => {
-      throw new Error(`the server ended (${how})\n${server?.errorText()}`);
-    });
-    ended.catch(() => {});
-    return await Promise.race([work(server), ended]);
+    return await withServer(dataDir, args, work);
   } finally {
-    await server?.close();
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+/** As withBenchServer, with a server of its own for `prepare`: what preparing leaves in memory is not measured. */
+export async function withRestartedServer<P, T>(
+  args: readonly string[],
+  prepare: (server: ServerProcess) => Promise<P>,
+  work: (server: ServerProcess, prepared: P) => Promise<T>,
+): Promise<T> {
+  const dataDir = mkdtempSync(join(tmpdir(), "chappe-bench-"));
+  try {
+    const prepared = await withServer(dataDir, args, prepare);
+    return await withServer(dataDir, args, (server) => work(server, prepared));
+  } finally {
     rmSync(dataDir, { recursive: true, force: true });
   }
 }

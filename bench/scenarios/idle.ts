@@ -1,6 +1,7 @@
-import { registerAccounts } from "../support/accounts.ts";
+import { type Account, registerAccounts } from "../support/accounts.ts";
+import type { ServerProcess } from "../support/start-server.ts";
 import { type BenchFigures, type BenchOptions, loadOverheadMs, rounded } from "./bench-options.ts";
-import { withBenchServer } from "./bench-server.ts";
+import { withRestartedServer } from "./bench-server.ts";
 import { runGenerator } from "./run-generator.ts";
 
 const defaultConnections = 5_000;
@@ -10,8 +11,9 @@ const loadMs = 60_000;
 
 /** Idle connections: what one more costs, from the slope of the server's resident memory. */
 export function benchIdle(options: BenchOptions): Promise<BenchFigures> {
-  return withBenchServer(options.serverArgs, async ({ port, pid: serverPid }) => {
-    const accounts = await registerAccounts({ port, count: options.size || defaultConnections });
+  const register = ({ port }: ServerProcess): Promise<Account[]> =>
+    registerAccounts({ port, count: options.size || defaultConnections });
+  return withRestartedServer(options.serverArgs, register, async ({ port, pid: serverPid }, accounts) => {
     const firstConnections = Math.floor(accounts.length * firstShare);
     const config = { scenario: "idle", port, serverPid, accounts, firstConnections } as const;
     const answer = await runGenerator(config, loadMs + loadOverheadMs);

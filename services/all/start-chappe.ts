@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { AuthService } from "@chappe/gen/proto/chappe/business/v1/auth_service_pb.ts";
 import { GroupService } from "@chappe/gen/proto/chappe/business/v1/group_service_pb.ts";
 import { SyncService } from "@chappe/gen/proto/chappe/business/v1/sync_service_pb.ts";
@@ -64,6 +65,7 @@ export async function startChappe({ config, logger, serveOther, onFailed }: Star
   const transport = createRouteTransport(route);
 
   const key = await loadSigningKey(business);
+  const refreshKey = await business.secret("refresh-token-hmac", async () => new Uint8Array(randomBytes(32)));
   const feed = createMemoryRevocationFeed(business);
   const verifier = createTokenVerifier({ keyOf: (kid) => (kid === key.kid ? key.publicKey : undefined), feed });
 
@@ -80,7 +82,7 @@ export async function startChappe({ config, logger, serveOther, onFailed }: Star
   const reader = createMsgReader({ store, membership, validator });
   const hasher = createPasswordHasher({ memoryKib: config.argon2MemoryKib, passes: config.argon2Passes });
   const attempts = { burst: config.authAttemptBurst, refillMs: 3_000 };
-  const auth = createAuth({ store: business, signer: createTokenSigner({ key }), feed, hasher, attempts });
+  const auth = createAuth({ store: business, signer: createTokenSigner({ key }), feed, hasher, attempts, refreshKey });
   const groups = createGroups({ store, business, membership, transport });
   const sync = createSync({ store, business, membership, transport });
   const services = [

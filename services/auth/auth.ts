@@ -1,4 +1,4 @@
-import { hash, randomBytes } from "node:crypto";
+import { createHmac, hash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { AuthService } from "@chappe/gen/proto/chappe/business/v1/auth_service_pb.ts";
 import type { RevocationPublisher } from "@chappe/mesh/auth/revocation-feed.ts";
 import type { TokenSigner } from "@chappe/mesh/auth/token-signer.ts";
@@ -17,6 +17,8 @@ export interface AuthOptions {
   readonly signer: TokenSigner;
   readonly feed: RevocationPublisher;
   readonly hasher: PasswordHasher;
+  /** Marks refresh tokens as ours, so that only one that was really given out can end its session by being reused. */
+  readonly refreshKey: Uint8Array;
   /** Attempts to sign in by name and by address: at once, and one more each so many milliseconds. @default 20, 3,000 */
   readonly attempts?: { readonly burst: number; readonly refillMs: number };
   /** Unix milliseconds. @default Date.now */
@@ -25,7 +27,7 @@ export interface AuthOptions {
 
 /** Names and addresses whose attempts are counted. */
 const maxAttemptKeys = 50_000;
-const refreshPattern = /^(\d{1,19})\.([A-Za-z0-9_-]{43})$/;
+const refreshPattern = /^(\d{1,19})\.([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})$/;
 
 /** A random id of 63 bits, never 0. */
 function newId(): bigint {
@@ -70,11 +72,14 @@ class Auth {
   async refresh({ refreshToken }: { refreshToken: string }) {
     const { store } = this.#options;
     const match = refreshPattern.exec(refreshToken);
-    if (match === null) throw new ChappeError("TOKEN_INVALID");
+    if (match === null || !this.#isOurs(refreshToken, match[3]!)) throw new ChappeError("TOKEN_INVALID");
     const sessionId = BigInt(match[1]!);
     const session = await store.session(sessionId);
     if (session === undefined) throw new ChappeError("SESSION_REVOKED");
     if (session.expiresTimeMs <= this.#now()) throw new ChappeError("TOKEN_EXPIRED");
+    // Before the rotation: a sign-out everywhere in between must leave these tokens with the old version.
+    const [user] = await store.usersById([session.userId]);
+    if (user === undefined) throw new ChappeError("SESSION_REVOKED");
     const secret = randomBytes(32).toString("base64url");
     const next = { ...session, refreshHash: hashOf(secret), expiresTimeMs: this.#now() + limits.refreshTokenTtlMs };
     if (!(await store.rotateSession(sessionId, hashOf(match[2]!), next))) {
@@ -82,8 +87,6 @@ class Auth {
       await this.#endSession(session.userId, sessionId);
       throw new ChappeError("SESSION_REVOKED");
     }
-    const [user] = await store.usersById([session.userId]);
-    if (user === undefined) throw new ChappeError("SESSION_REVOKED");
     return { tokens: await this.#tokens(user, sessionId, secret) };
   }
 
@@ -96,9 +99,22 @@ class Auth {
     return {};
   }
 
+  #mac(body: string): string {
+    return createHmac("sha256", this.#options.refreshKey).update(body).digest("base64url");
+  }
+
+  #isOurs(token: string, mac: string): boolean {
+    return timingSafeEqual(Buffer.from(this.#mac(token.slice(0, -mac.length - 1))), Buffer.from(mac));
+  }
+
   #limitAddress(context: HandlerContext): void {
     const address = context.values.get(clientAddressKey);
     if (address !== "") this.#limiter.take(`address ${address}`);
+  }
+
+  #refreshToken(sessionId: bigint, secret: string): string {
+    const body = `${sessionId}.${secret}`;
+    return `${body}.${this.#mac(body)}`;
   }
 
   async #endSession(userId: bigint, sessionId: bigint): Promise<void> {
@@ -122,7 +138,7 @@ class Auth {
   async #tokens({ userId, sessionVersion }: UserRow, sessionId: bigint, secret: string) {
     const { token, expiresTimeMs } = await this.#options.signer.sign({ userId, sessionId, sessionVersion });
     const accessExpiresTimeMs = BigInt(expiresTimeMs);
-    return { userId, accessToken: token, accessExpiresTimeMs, refreshToken: `${sessionId}.${secret}` };
+    return { userId, accessToken: token, accessExpiresTimeMs, refreshToken: this.#refreshToken(sessionId, secret) };
   }
 }
 

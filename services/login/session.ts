@@ -160,6 +160,7 @@ export class Session extends SessionOutput {
   open(welcome: Packet): void {
     const { wheel, limits, sessions, singleDeviceClasses } = this.context;
     this.#state = open;
+    this.callsInFlight = 0;
     this.release(welcome);
     wheel.schedule(this, limits.heartbeatTimeoutMs);
     for (const older of sessions.replacedBy(this, limits.maxConnectionsPerDevice, singleDeviceClasses))
@@ -260,7 +261,9 @@ export class Session extends SessionOutput {
       void answerHello(this, packet);
     } else if (this.#state === awaitingHello) {
       this.end("HELLO_EXPECTED", packet.id, new ChappeError("WRONG_STATE", "Hello must be the first packet."));
-    } else if (this.#state === helloInHand || (isSession && packet.cmd === helloCmd)) {
+    } else if (this.#state === helloInHand) {
+      this.#refuseEarly(packet.id);
+    } else if (isSession && packet.cmd === helloCmd) {
       this.respondError(packet.id, new ChappeError("WRONG_STATE"));
     } else if (!isSession) {
       forwardCall(this, packet);
@@ -271,6 +274,13 @@ export class Session extends SessionOutput {
     } else {
       void answerHeartbeat(this, packet);
     }
+  }
+
+  /** Answers to early calls wait for the welcome: only so many may. */
+  #refuseEarly(id: number): void {
+    const error = new ChappeError("WRONG_STATE", "Wait for the answer to Hello.");
+    if (++this.callsInFlight > this.context.limits.maxCallsInFlightPerConnection) this.end("HELLO_EXPECTED", id, error);
+    else this.respondError(id, error);
   }
 
   #onAck(packet: Packet): void {
