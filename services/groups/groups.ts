@@ -76,7 +76,11 @@ class Groups {
     return this.#oneAtATime(conversationId, () => this.#add(conversationId, userIds, context));
   }
 
-  async #add(conversationId: Uint8Array, userIds: readonly bigint[], context: HandlerContext): Promise<{ seq: bigint }> {
+  async #add(
+    conversationId: Uint8Array,
+    userIds: readonly bigint[],
+    context: HandlerContext,
+  ): Promise<{ seq: bigint }> {
     const callerId = context.values.get(identityKey).userId;
     const rows = await this.#rowsFor(callerId, conversationId, MemberRole.ADMIN);
     const present = new Set(rows.filter(isPresent).map((row) => row.userId));
@@ -95,7 +99,11 @@ class Groups {
     return this.#oneAtATime(conversationId, () => this.#remove(conversationId, userIds, context));
   }
 
-  async #remove(conversationId: Uint8Array, userIds: readonly bigint[], context: HandlerContext): Promise<{ seq: bigint }> {
+  async #remove(
+    conversationId: Uint8Array,
+    userIds: readonly bigint[],
+    context: HandlerContext,
+  ): Promise<{ seq: bigint }> {
     const callerId = context.values.get(identityKey).userId;
     const leaves = userIds.every((userId) => userId === callerId);
     const rows = await this.#rowsFor(callerId, conversationId, leaves ? MemberRole.MEMBER : MemberRole.ADMIN);

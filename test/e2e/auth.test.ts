@@ -18,7 +18,8 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const signIn = (password = "correct horse"): Promise<Signed> => callJson(server.url, auth("SignIn"), { name: "dora", password });
+const signIn = (password = "correct horse"): Promise<Signed> =>
+  callJson(server.url, auth("SignIn"), { name: "dora", password });
 const refresh = (refreshToken: string): Promise<Signed> => callJson(server.url, auth("Refresh"), { refreshToken });
 const heads = (token?: string): Promise<object> => callJson(server.url, listHeads, {}, token);
 
@@ -26,13 +27,17 @@ describe("accounts", () => {
   it("sign in with the right password only", async () => {
     expect((await signIn()).tokens.userId).toMatch(/^\d+$/);
     await expect(signIn("wrong horse")).rejects.toMatchObject({ code: "unauthenticated", reason: "WRONG_CREDENTIALS" });
-    await expect(callJson(server.url, auth("SignIn"), { name: "nobody", password: "x" })).rejects.toMatchObject({ reason: "WRONG_CREDENTIALS" });
+    await expect(callJson(server.url, auth("SignIn"), { name: "nobody", password: "x" })).rejects.toMatchObject({
+      reason: "WRONG_CREDENTIALS",
+    });
   });
 
   it("have unique names, and bad fields are named", async () => {
     await expect(registerUser(server.url, "dora")).rejects.toMatchObject({ code: "already_exists" });
     await expect(registerUser(server.url, "Not A Name")).rejects.toThrow(/name/);
-    await expect(callJson(server.url, auth("Register"), { name: "fine", password: "short" })).rejects.toThrow(/password/);
+    await expect(callJson(server.url, auth("Register"), { name: "fine", password: "short" })).rejects.toThrow(
+      /password/,
+    );
   });
 });
 
@@ -43,7 +48,9 @@ describe("tokens", () => {
     const [header, payload] = accessToken.split(".");
     const { privateKey } = generateKeyPairSync("ed25519");
     const claims = JSON.parse(Buffer.from(payload!, "base64url").toString()) as Record<string, unknown>;
-    const forged = await new SignJWT(claims).setProtectedHeader(JSON.parse(Buffer.from(header!, "base64url").toString())).sign(privateKey);
+    const forged = await new SignJWT(claims)
+      .setProtectedHeader(JSON.parse(Buffer.from(header!, "base64url").toString()))
+      .sign(privateKey);
     await expect(heads(forged)).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
     await expect(heads("a.b.c")).rejects.toMatchObject({ reason: "TOKEN_INVALID" });
     await expect(heads(accessToken)).resolves.toBeDefined();
@@ -80,7 +87,9 @@ describe("tokens", () => {
 describe("the edge", () => {
   it("does not serve internal methods and refuses bodies that are too large", async () => {
     const { accessToken } = (await signIn()).tokens;
-    await expect(callJson(server.url, "chappe.msg.v1.MessageService/AppendMembership", {}, accessToken)).rejects.toMatchObject({ code: "unimplemented" });
+    await expect(
+      callJson(server.url, "chappe.msg.v1.MessageService/AppendMembership", {}, accessToken),
+    ).rejects.toMatchObject({ code: "unimplemented" });
     const response = await fetch(`${server.url}/chappe.push.v1.PushService/Publish`, { method: "POST", body: "{}" });
     expect(response.status).toBe(404);
     const large = callJson(server.url, auth("SignIn"), { name: "dora", password: "x".repeat(2 * 1024 * 1024) });

@@ -90,9 +90,7 @@ export class GroupMember {
     const { signal } = this.#closing;
     try {
       while (!signal.aborted) {
-        const woken = await this.#turn();
-        this.#started.resolve();
-        if (woken) await this.#signal.wait();
+        if (await this.#turn()) await this.#signal.wait();
       }
     } catch (error) {
       // Only what the log itself cannot do ends up here: the records that are due cannot be read.
@@ -111,6 +109,7 @@ export class GroupMember {
     await this.#revoke(this.owned.filter((partition) => !this.target.includes(partition)));
     const gained = this.#group.claim(this);
     if (gained.length > 0 && !(await this.#assign(gained))) return false;
+    this.#started.resolve();
     const batches = await this.#reader.collect();
     if (batches.length === 0) return true;
     try {

@@ -89,7 +89,8 @@ export class Outbox {
         send.stored = true;
         lane.kick();
       },
-      (cause: unknown) => this.#fail(send, new ChappeClientError("INTERNAL", "the outbox could not be written", { cause })),
+      (cause: unknown) =>
+        this.#fail(send, new ChappeClientError("INTERNAL", "the outbox could not be written", { cause })),
     );
     return send;
   }

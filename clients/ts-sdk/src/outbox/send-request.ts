@@ -1,5 +1,9 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type MessageContent, MessageContentSchema, TextContentSchema } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
+import {
+  type MessageContent,
+  MessageContentSchema,
+  TextContentSchema,
+} from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
 import { type OutgoingMessage, SendRequestSchema } from "@chappe/gen/proto/chappe/msg/v1/message_service_pb.ts";
 import { invalidArgument } from "../client-error.ts";
 import { idBytes } from "../ids.ts";
@@ -52,7 +56,11 @@ function fromParts(content: Exclude<SendContent, MessageContent>): MessageConten
 }
 
 /** The SendRequest of one message. */
-export function encodeSend(conversationId: Uint8Array, clientMessageId: Uint8Array, content: MessageContent): Uint8Array {
+export function encodeSend(
+  conversationId: Uint8Array,
+  clientMessageId: Uint8Array,
+  content: MessageContent,
+): Uint8Array {
   return toBinary(
     SendRequestSchema,
     create(SendRequestSchema, { conversationId, messages: [{ clientMessageId, content }] }),
@@ -63,7 +71,10 @@ export function encodeSend(conversationId: Uint8Array, clientMessageId: Uint8Arr
 export function packSends(requests: readonly Uint8Array[]): Uint8Array {
   const first = requests[0]!;
   if (requests.length === 1) return first;
-  const bytes = requests.reduce((sum, request) => sum + request.byteLength - conversationPartBytes, conversationPartBytes);
+  const bytes = requests.reduce(
+    (sum, request) => sum + request.byteLength - conversationPartBytes,
+    conversationPartBytes,
+  );
   const packed = new Uint8Array(bytes);
   packed.set(first.subarray(0, conversationPartBytes));
   let offset = conversationPartBytes;
@@ -79,7 +90,9 @@ export function decodeSend(request: Uint8Array): DecodedSend | undefined {
   try {
     const { conversationId, messages } = fromBinary(SendRequestSchema, request);
     const whole = messages.every(({ clientMessageId, content }) => clientMessageId.byteLength === idBytes && content);
-    return conversationId.byteLength === idBytes && messages.length > 0 && whole ? { conversationId, messages } : undefined;
+    return conversationId.byteLength === idBytes && messages.length > 0 && whole
+      ? { conversationId, messages }
+      : undefined;
   } catch {
     return undefined;
   }

@@ -1,10 +1,10 @@
+import { create } from "@bufbuild/protobuf";
 import {
   type Message,
   type MessageContent,
   MessageContentSchema,
   MessageKind,
 } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
-import { create } from "@bufbuild/protobuf";
 
 /** A message of a conversation. */
 export interface ReceivedMessage {
