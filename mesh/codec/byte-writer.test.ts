@@ -19,6 +19,13 @@ test("grows, keeps what was written, and finish answers a copy", () => {
   expect(copy[0]).toBe(0);
 });
 
+test("grows by one byte when it is full to the brim", () => {
+  const writer = new ByteWriter(4);
+  writer.raw(Uint8Array.of(1, 2, 3, 4));
+  writer.raw(Uint8Array.of(5));
+  expect(writer.finish()).toEqual(Uint8Array.of(1, 2, 3, 4, 5));
+});
+
 test("refuses values that do not fit their field", () => {
   const refused = [{ svid: -1 }, { cmd: 2 ** 32 }, { id: 0.5 }, { timeoutMs: Number.NaN }, { kind: 2 ** 31 }];
   for (const fields of refused) expect(() => encodePacket(createPacket(fields))).toThrow(ChappeError);

@@ -140,8 +140,18 @@ test("fields left out are absent", () => {
   ]);
 });
 
-test("rejects packed user ids that are cut and seqs above 2^53 - 1", () => {
+test("rejects packed user ids that are cut, parts that leave their entry, and seqs above 2^53 - 1", () => {
   const entry = (...parts: Uint8Array[]) => decode(delimited(0x0a, concat(parts)));
-  expect(entry(delimited(0x12, new Uint8Array(15)), new Uint8Array(9).fill(0x10))).toBe("rejected");
+  // What follows the last whole id would pass for fields.
+  const fields = Uint8Array.of(0x28, 1, 0x28, 1, 0x28, 0x81, 0);
+  expect(entry(fields)).not.toBe("rejected");
+  expect(entry(delimited(0x12, concat([new Uint8Array(8), fields])))).toBe("rejected");
+  const unknownOutside = concat([Uint8Array.of(0x39), new Uint8Array(8)]);
+  for (const tag of [0x12, 0x52, 0x3a]) {
+    expect(decode(concat([Uint8Array.of(0x0a, 2, tag, 0), unknownOutside])), `${tag}`).not.toBe("rejected");
+    expect(decode(concat([Uint8Array.of(0x0a, 2, tag, 9), unknownOutside])), `${tag}`).toBe("rejected");
+  }
+  const change = concat([Uint8Array.of(0x0a, 2, 0x52, 9, 0x09), new Uint8Array(8)]);
+  expect(decode(change)).toBe("rejected");
   expect(entry(Uint8Array.of(0x40), varint(2n ** 53n))).toBe("rejected");
 });

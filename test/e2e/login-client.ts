@@ -30,6 +30,12 @@ export function errorName(packet: Packet): string | undefined {
   return packet.kind === PacketKind.ERROR ? decodeError(packet.payload).row.name : undefined;
 }
 
+/** Hello, from device 1 unless told otherwise. */
+export function helloPacket(id: number, init: MessageInitShape<typeof HelloRequestSchema>): Packet {
+  const payload = toBinary(HelloRequestSchema, create(HelloRequestSchema, { deviceId: 1n, ...init }));
+  return packetOf({ svid: 1, cmd: 1, id, payload });
+}
+
 /** A client on the runtime's own WebSocket that writes down all it gets. */
 export class LoginClient {
   readonly socket: WebSocket;
@@ -37,7 +43,7 @@ export class LoginClient {
   readonly frames: Packet[][] = [];
   readonly closed: Promise<{ code: number; reason: string }>;
   readonly opened: Promise<void>;
-  #nextId = 1;
+  #nextId = 100;
   #watchers: (() => void)[] = [];
 
   constructor(url: string) {
@@ -96,8 +102,7 @@ export class LoginClient {
   /** Says Hello; the answer. */
   async hello(init: MessageInitShape<typeof HelloRequestSchema>): Promise<Packet> {
     await this.opened;
-    const payload = toBinary(HelloRequestSchema, create(HelloRequestSchema, { deviceId: 1n, ...init }));
-    return this.call({ svid: 1, cmd: 1, payload });
+    return this.call(helloPacket(0, init));
   }
 
   /** Says Hello and reads the welcome; throws on a refusal. */

@@ -4,7 +4,7 @@ import { PacketKind } from "@chappe/gen/proto/chappe/mesh/v1/packet_pb.ts";
 import { encodePacketBatch } from "@chappe/mesh/codec/packet.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { errorName, LoginClient, packetOf } from "./login-client.ts";
+import { errorName, helloPacket, LoginClient, packetOf } from "./login-client.ts";
 import { echo, type LoginHarness, reportDelivered, startLogin } from "./login-harness.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -144,14 +144,14 @@ describe("hostile input to the WebSocket tier", () => {
     expect((await client.call(echo)).kind).toBe(PacketKind.RESPONSE);
   });
 
-  test("calls before the welcome are refused, not served", async () => {
+  test("calls before the welcome are refused, not served, and answered after it", async () => {
     const client = new LoginClient(harness.url);
-    const hello = client.hello({ token: await harness.token(1n) });
     await client.opened;
-    await Promise.resolve();
-    const early = client.call(echo);
-    expect((await hello).kind).toBe(PacketKind.RESPONSE);
-    expect(errorName(await early) ?? "served").toMatch(/WRONG_STATE|served/);
+    client.send(helloPacket(1, { token: await harness.token(1n) }), packetOf({ ...echo, id: 2 }));
+    expect(errorName(await client.packet((packet) => packet.id === 2))).toBe("WRONG_STATE");
+    expect(client.packets.map((packet) => packet.id)).toEqual([1, 2]);
+    expect(harness.calls).toHaveLength(0);
+    expect((await client.call(echo)).kind).toBe(PacketKind.RESPONSE);
   });
 
   test("a backend that throws at once is an answer, not a crash", async () => {

@@ -17,8 +17,8 @@ interface Kept {
 export class PowerLossFiles implements JournalFiles {
   /** Replaced by tests to delay or fail a sync of a file. */
   beforeSync: (path: string) => Promise<void> = async () => {};
-  /** Replaced by tests to fail a write; answers how many bytes to write before failing. */
-  beforeWrite: (path: string, bytes: Uint8Array) => Promise<void> = async () => {};
+  /** Replaced by tests to delay the removal of a file. */
+  beforeRemove: (path: string) => Promise<void> = async () => {};
   readonly #real = createJournalFiles();
   readonly #kept: Map<string, Kept>;
 
@@ -47,6 +47,7 @@ export class PowerLossFiles implements JournalFiles {
   }
 
   async remove(path: string): Promise<void> {
+    await this.beforeRemove(path);
     await this.#real.remove(path);
     this.#kept.delete(path);
   }
@@ -84,10 +85,6 @@ export class PowerLossFiles implements JournalFiles {
     };
     return {
       ...file,
-      write: async (bytes, position) => {
-        await this.beforeWrite(path, bytes);
-        await file.write(bytes, position);
-      },
       datasync: async () => {
         await this.beforeSync(path);
         // Bytes written while the sync runs may miss it.

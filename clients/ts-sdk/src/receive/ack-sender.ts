@@ -13,10 +13,15 @@ export interface AckSenderOptions {
   readonly post: (packet: OutgoingPacket) => void;
 }
 
+/** Conversations whose acknowledgement is repeated after a reconnect. */
+const maxRecent = 1_024;
+
 /** Tells the server what is on this device: at once after a pause, else coalesced. Cumulative, so losing one is harmless. */
 export class AckSender {
   readonly #options: AckSenderOptions;
   readonly #due = new Set<Feed>();
+  /** Acknowledged on the connection of now; which of it the server has read nobody knows when the connection ends. */
+  #recent = new Set<Feed>();
   #lastSentMs = Number.NEGATIVE_INFINITY;
   #scheduled = false;
   #stop: Stop = () => {};
@@ -35,6 +40,13 @@ export class AckSender {
     else queueMicrotask(() => this.#send());
   }
 
+  /** There is a new connection: what was acknowledged on the last one is said again. */
+  connected(): void {
+    const recent = this.#recent;
+    this.#recent = new Set();
+    for (const feed of recent) this.due(feed);
+  }
+
   close(): void {
     this.#stop();
     this.#due.clear();
@@ -46,6 +58,7 @@ export class AckSender {
     const acks = [...this.#due].map((feed) =>
       create(ConversationAckSchema, { conversationId: feed.conversationId, seq: BigInt(feed.have ?? 0) }),
     );
+    for (const feed of this.#due) if (this.#recent.size < maxRecent) this.#recent.add(feed);
     this.#due.clear();
     for (let i = 0; i < acks.length; i += this.#options.maxAcksPerPacket) {
       const part = acks.slice(i, i + this.#options.maxAcksPerPacket);

@@ -81,9 +81,7 @@ export class Puller {
   #kick(): void {
     if (this.#pulling || this.#signal.aborted) return;
     this.#pulling = true;
-    void this.#run().finally(() => {
-      this.#pulling = false;
-    });
+    void this.#run();
   }
 
   async #run(): Promise<void> {
@@ -96,7 +94,9 @@ export class Puller {
       if (feeds.length === 0) break;
       await this.#pull(feeds, signal);
     }
-    if (signal.aborted) return;
+    // No await from here on: a want that comes later starts a new run.
+    this.#pulling = false;
+    if (signal.aborted) return this.#kick();
     for (const done of [...this.#idle]) done();
     this.#wakeLater();
   }

@@ -95,6 +95,7 @@ export class Receiver {
     this.#connected = connected;
     this.#syncing = true;
     this.#puller.connected(connected);
+    this.#acks.connected();
     await this.#compareUntilDone(connected);
     if (connected.aborted) return;
     this.#syncing = false;

@@ -1,0 +1,3 @@
+/** File stores for Node. */
+export { createFileCursors } from "./stores/file-cursors.ts";
+export { createFileOutbox, type FileOutboxOptions } from "./stores/file-outbox.ts";

@@ -1,0 +1,81 @@
+import type { SeenMessage } from "../history/history-event.ts";
+
+/** How long a gap may close by itself, as in the SDK. */
+const gapHoldMs = 50;
+const fetchRetryMs = 100;
+
+/** What a view needs. */
+export interface AppViewOptions {
+  /** First seq that the application is to be shown. */
+  readonly firstSeq: number;
+  /** Called in order of seq, once per seq. */
+  readonly show: (message: SeenMessage) => void;
+  /** Messages from this seq on; rejects while the server is away. */
+  readonly fetch: (fromSeq: number) => Promise<readonly SeenMessage[]>;
+}
+
+/** One conversation as the application of one device sees it: in order, without holes or repeats. */
+export class AppView {
+  readonly #options: AppViewOptions;
+  readonly #held = new Map<number, SeenMessage>();
+  #next: number;
+  #head = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: AppViewOptions) {
+    this.#options = options;
+    this.#next = options.firstSeq;
+  }
+
+  /** Everything up to here was shown. */
+  get shownSeq(): number {
+    return this.#next - 1;
+  }
+
+  /** Whether everything is shown that the server has spoken of. */
+  get caughtUp(): boolean {
+    return this.#next > this.#head;
+  }
+
+  /** A message has come, from wherever. */
+  offer(message: SeenMessage): void {
+    if (message.seq < this.#next) return;
+    this.#held.set(message.seq, message);
+    this.#head = Math.max(this.#head, message.seq);
+    this.#drain();
+    if (!this.caughtUp) this.#fetchAfter(gapHoldMs);
+  }
+
+  /** The server says that there are messages up to `seq`. */
+  hint(seq: number): void {
+    this.#head = Math.max(this.#head, seq);
+    if (!this.caughtUp) this.#fetchAfter(0);
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #drain(): void {
+    for (let message = this.#held.get(this.#next); message !== undefined; message = this.#held.get(this.#next)) {
+      this.#held.delete(this.#next++);
+      this.#options.show(message);
+    }
+  }
+
+  #fetchAfter(delayMs: number): void {
+    if (this.#timer !== undefined || this.#closed) return;
+    this.#timer = setTimeout(() => void this.#fetch(), delayMs);
+  }
+
+  async #fetch(): Promise<void> {
+    const from = this.#next;
+    const messages = this.caughtUp ? [] : await this.#options.fetch(from).catch(() => []);
+    for (const message of messages) if (message.seq >= this.#next) this.#held.set(message.seq, message);
+    this.#drain();
+    this.#timer = undefined;
+    if (!this.caughtUp) this.#fetchAfter(this.#next > from ? 0 : fetchRetryMs);
+  }
+}
