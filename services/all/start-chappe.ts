@@ -16,12 +16,13 @@ import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
 import type { DeliverySink } from "@chappe/mesh/rpc/delivery.ts";
 import { createRouteTransport } from "@chappe/mesh/rpc/route-transport.ts";
 import { createServiceBackend } from "@chappe/mesh/rpc/service-backend.ts";
+import type { TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
 import { createRequestValidator } from "@chappe/mesh/rpc/validator.ts";
 import { createAuth } from "../auth/auth.ts";
 import { createPasswordHasher } from "../auth/password-hasher.ts";
 import { createGroups } from "../groups/groups.ts";
-import { createHttpEdge } from "../http-edge/http-edge.ts";
-import { createLogin } from "../login-ws/login.ts";
+import { createHttpEdge, type EdgeService } from "../http-edge/http-edge.ts";
+import { createLogin, type Login } from "../login-ws/login.ts";
 import { createMsgProxy } from "../msg-proxy/msg-proxy.ts";
 import { createMsgReader } from "../msg-reader/msg-reader.ts";
 import { createMsgWriter } from "../msg-writer/msg-writer.ts";
@@ -33,7 +34,7 @@ import { createRoute } from "../route/create-route.ts";
 import { createSync } from "../sync/sync.ts";
 import { createUsers } from "../users/users.ts";
 import type { Config } from "./config.ts";
-import { openEngines } from "./open-engines.ts";
+import { type Engines, openEngines } from "./open-engines.ts";
 import type { ServeOther } from "./serve-other.ts";
 
 /** A running Chappe with every role in this process. */
@@ -54,88 +55,97 @@ export interface StartOptions {
   readonly onFailed: (error: ChappeError) => void;
 }
 
-/** Opens the engines of the data directory and starts every role on them. */
-export async function startChappe({ config, logger, serveOther, onFailed }: StartOptions): Promise<Chappe> {
-  const engines = await openEngines(config, logger, onFailed);
-  const { log, store, business, presence, directory } = engines;
-  const contracts = createContracts();
-  const validator = createRequestValidator();
-  const membership = createMembershipViews({ store });
-  const route = createRoute({ contracts, directory });
-  const transport = createRouteTransport(route);
-
+/** Keys, tokens and their end. */
+async function createTokens({ business }: Engines) {
   const key = await loadSigningKey(business);
   const refreshKey = await business.secret("refresh-token-hmac", async () => new Uint8Array(randomBytes(32)));
   const feed = createMemoryRevocationFeed(business);
   const verifier = createTokenVerifier({ keyOf: (kid) => (kid === key.kid ? key.publicKey : undefined), feed });
+  return { signer: createTokenSigner({ key }), jwks: { keys: [key.publicJwk] }, refreshKey, feed, verifier };
+}
 
+/** Login and Online, which know each other: presence events go out by way of Login. */
+function createSignalling(engines: Engines, shared: Shared, verifier: TokenVerifier, logger: Logger) {
   const loginId = `login-${process.pid}`;
   const loginEpoch = Date.now();
   const sinks = { sink: (id: string): DeliverySink | undefined => (id === loginId ? login : undefined) };
-  const online = createOnline({ presence, sinks, loginId, loginEpoch, logger });
-  const login = createLogin({ loginId, loginEpoch, verifier, registry: online, router: route, validator });
+  const online = createOnline({ presence: engines.presence, sinks, loginId, loginEpoch, logger });
+  const { route: router, validator } = shared;
+  const login: Login = createLogin({ loginId, loginEpoch, verifier, registry: online, router, validator });
+  return { login, online, worker: createSignallingWorker(sinks) };
+}
 
-  const worker = createSignallingWorker(sinks);
+function createShared({ store, directory }: Engines) {
+  const contracts = createContracts();
+  const route = createRoute({ contracts, directory });
+  const membership = createMembershipViews({ store });
+  return { contracts, route, membership, transport: createRouteTransport(route), validator: createRequestValidator() };
+}
+
+type Shared = ReturnType<typeof createShared>;
+type Tokens = Awaited<ReturnType<typeof createTokens>>;
+
+function createBusiness(
+  { store, business }: Engines,
+  { membership, transport }: Shared,
+  tokens: Tokens,
+  config: Config,
+) {
+  const hasher = createPasswordHasher({ memoryKib: config.argon2MemoryKib, passes: config.argon2Passes });
+  const attempts = { burst: config.authAttemptBurst, refillMs: 3_000 };
+  const auth = createAuth({ ...tokens, store: business, hasher, attempts });
+  const sync = createSync({ store, business, membership, transport });
+  const services: EdgeService[] = [
+    { service: AuthService, impl: auth },
+    { service: UserService, impl: createUsers(business) },
+    { service: GroupService, impl: createGroups({ store, business, membership, transport }) },
+    { service: SyncService, impl: sync.impl },
+  ];
+  return { sync, services };
+}
+
+/** Opens the engines of the data directory and starts every role on them. */
+export async function startChappe({ config, logger, serveOther, onFailed }: StartOptions): Promise<Chappe> {
+  const engines = await openEngines(config, logger, onFailed);
+  const { log, store, business, presence } = engines;
+  const shared = createShared(engines);
+  const { route, contracts, membership, validator } = shared;
+  const tokens = await createTokens(engines);
+  const { verifier } = tokens;
+  const { login, online, worker } = createSignalling(engines, shared, verifier, logger);
+  const { sync, services } = createBusiness(engines, shared, tokens, config);
+  services.push({ service: PresenceService, impl: online.presenceService });
   const pushServer = createPushServer({ log, presence, membership, worker, logger });
   const { sendsPerSecondPerUser } = config;
   const proxy = createMsgProxy({ log, store, users: business, membership, validator, sendsPerSecondPerUser });
   const reader = createMsgReader({ store, membership, validator });
-  const hasher = createPasswordHasher({ memoryKib: config.argon2MemoryKib, passes: config.argon2Passes });
-  const attempts = { burst: config.authAttemptBurst, refillMs: 3_000 };
-  const auth = createAuth({ store: business, signer: createTokenSigner({ key }), feed, hasher, attempts, refreshKey });
-  const groups = createGroups({ store, business, membership, transport });
-  const sync = createSync({ store, business, membership, transport });
-  const services = [
-    { service: AuthService, impl: auth },
-    { service: UserService, impl: createUsers(business) },
-    { service: GroupService, impl: groups },
-    { service: SyncService, impl: sync.impl },
-    { service: PresenceService, impl: online.presenceService },
-  ];
   for (const { service, impl } of services) await route.attach(createServiceBackend(service, impl, { validator }));
   await route.attach(createPushProxy({ log, contracts, intake: pushServer, validator }));
   await route.attach(proxy.backend);
   await route.attach(reader.backend);
+  services.push({ service: MessageService, impl: proxy.impl }, { service: HistoryService, impl: reader.impl });
 
   const writer = await createMsgWriter({ log, store, logger });
   await pushServer.start();
   let ready = true;
-  const jwks = { keys: [key.publicJwk] };
-  const edge = await createHttpEdge({
-    host: config.host,
-    port: config.port,
-    services: [
-      ...services,
-      { service: MessageService, impl: proxy.impl },
-      { service: HistoryService, impl: reader.impl },
-    ],
-    verifier,
-    validator,
-    logger,
-    serveOther: serveOther(jwks),
-    ready: () => ready,
-  }).catch(async (error: unknown) => {
-    await writer.close();
-    await pushServer.close();
-    await engines.close();
-    throw error;
-  });
+  const { host, port } = config;
+  const common = { host, port, services, verifier, validator, logger, ready: () => ready };
+  const edge = await createHttpEdge({ ...common, serveOther: serveOther(tokens.jwks) }).catch(
+    async (error: unknown) => {
+      for (const part of [writer, pushServer, login, online, engines]) await part.close();
+      throw error;
+    },
+  );
   login.attach(edge.server);
 
-  let closing: Promise<void> | undefined;
   const close = async (drainMs: number): Promise<void> => {
     ready = false;
     await login.drain(drainMs);
-    await edge.close();
-    await login.close();
-    await route.close();
-    await writer.close();
-    await pushServer.close();
-    await sync.close();
-    await online.close();
+    for (const part of [edge, login, route, writer, pushServer, sync, online]) await part.close();
     verifier.close();
     await engines.close();
   };
+  let closing: Promise<void> | undefined;
   return {
     port: edge.port,
     stats: () => ({

@@ -41,16 +41,34 @@ const listMessagesCmd = getOption(HistoryService.method.listMessages, cmd);
 const listRangesCmd = getOption(HistoryService.method.listRanges, cmd);
 const pageTag = 0x0a;
 
-/** A MsgReader over a store. */
-export function createMsgReader({ store, membership, validator }: MsgReaderOptions): MsgReader {
-  const listMessages = async (request: ListMessagesRequest, userId: bigint): Promise<Uint8Array> => {
+const userOf = (identity: Identity): bigint => {
+  if (identity.kind !== "user") throw new ChappeError("UNAUTHENTICATED");
+  return identity.userId;
+};
+
+class HistoryReader {
+  readonly #options: MsgReaderOptions;
+
+  constructor(options: MsgReaderOptions) {
+    this.#options = options;
+  }
+
+  async handle({ cmd: number, payload, identity }: Call): Promise<Uint8Array> {
+    const userId = userOf(identity);
+    if (number === listMessagesCmd) return this.listMessages(this.#decode(ListMessagesRequestSchema, payload), userId);
+    if (number === listRangesCmd) return this.listRanges(this.#decode(ListRangesRequestSchema, payload), userId);
+    throw new ChappeError("UNKNOWN_METHOD");
+  }
+
+  async listMessages(request: ListMessagesRequest, userId: bigint): Promise<Uint8Array> {
+    const { store } = this.#options;
     const { conversationId } = request;
     if (request.fromSeq > 0n && request.beforeSeq > 0n) {
       const message = "at most one of from_seq and before_seq may be set";
       const violations = [{ field: "before_seq", rule: "exclusive", message }];
       throw new ChappeError("INVALID_ARGUMENT", message, { violations });
     }
-    const readable = await readableRange({ store, membership }, userId, conversationId);
+    const readable = await readableRange(this.#options, userId, conversationId);
     const maxMessages = request.limit === 0 ? limits.defaultPageMessages : request.limit;
     const bounds = { conversationId, maxMessages, maxBytes: limits.maxPageBytes };
     if (request.fromSeq > 0n) {
@@ -60,15 +78,16 @@ export function createMsgReader({ store, membership, validator }: MsgReaderOptio
     }
     const toSeq = request.beforeSeq > 0n ? Number(request.beforeSeq) - 1 : readable.headSeq;
     return readPage(store, { ...bounds, fromSeq: 1, toSeq, fromEnd: true }, readable);
-  };
+  }
 
-  const listRanges = async (request: ListRangesRequest, userId: bigint): Promise<Uint8Array> => {
+  async listRanges(request: ListRangesRequest, userId: bigint): Promise<Uint8Array> {
+    const { store } = this.#options;
     const pages: Uint8Array[] = [];
     let messagesLeft = limits.maxPageMessages;
     let bytesLeft = limits.maxPageBytes;
     for (const range of request.ranges) {
       const { conversationId } = range;
-      const readable = await readableRange({ store, membership }, userId, conversationId);
+      const readable = await readableRange(this.#options, userId, conversationId);
       const fromSeq = Number(range.fromSeq);
       const full = messagesLeft <= 0 || bytesLeft <= 0;
       const toSeq = full ? 0 : range.toSeq > 0n ? Number(range.toSeq) : readable.headSeq;
@@ -82,42 +101,34 @@ export function createMsgReader({ store, membership, validator }: MsgReaderOptio
     return encodeExact(size, (writer) => {
       for (const page of pages) writer.delimited(pageTag, page);
     });
-  };
+  }
 
-  const user = (identity: Identity): bigint => {
-    if (identity.kind !== "user") throw new ChappeError("UNAUTHENTICATED");
-    return identity.userId;
-  };
-
-  const decode = <Desc extends DescMessage>(schema: Desc, payload: Uint8Array): MessageShape<Desc> => {
+  #decode<Desc extends DescMessage>(schema: Desc, payload: Uint8Array): MessageShape<Desc> {
     let request: MessageShape<Desc>;
     try {
       request = fromBinary(schema, payload);
     } catch (cause) {
       throw new ChappeError("MALFORMED_PAYLOAD", undefined, { cause });
     }
-    validator.validate(schema, request);
+    this.#options.validator.validate(schema, request);
     return request;
-  };
+  }
+}
 
-  const handle = async ({ cmd: number, payload, identity }: Call): Promise<Uint8Array> => {
-    const userId = user(identity);
-    if (number === listMessagesCmd) return listMessages(decode(ListMessagesRequestSchema, payload), userId);
-    if (number === listRangesCmd) return listRanges(decode(ListRangesRequestSchema, payload), userId);
-    throw new ChappeError("UNKNOWN_METHOD");
-  };
-
+/** A MsgReader over a store. */
+export function createMsgReader(options: MsgReaderOptions): MsgReader {
+  const reader = new HistoryReader(options);
   return {
     impl: {
       async listMessages(request, context) {
-        const page = await listMessages(request, user(context.values.get(identityKey)));
+        const page = await reader.listMessages(request, userOf(context.values.get(identityKey)));
         return fromBinary(ListMessagesResponseSchema, page);
       },
       async listRanges(request, context) {
-        const pages = await listRanges(request, user(context.values.get(identityKey)));
+        const pages = await reader.listRanges(request, userOf(context.values.get(identityKey)));
         return fromBinary(ListRangesResponseSchema, pages);
       },
     },
-    backend: { svid: svidOf(HistoryService), handle },
+    backend: { svid: svidOf(HistoryService), handle: (call) => reader.handle(call) },
   };
 }

@@ -39,113 +39,124 @@ interface Pending {
 
 const firstRetryMs = 5;
 const maxRetryMs = 500;
+/** Retryable for a client, but not by the owner of the partition: it starts again from the store. */
+const finalErrors: ReadonlySet<string> = new Set(["STALE_OWNER", "INTERNAL"]);
 
-/** A committer with nothing in flight. */
-export function createCommitter(options: CommitterOptions): Committer {
-  const { log, store } = options;
-  const queue: Pending[] = [];
-  let messagesInFlight = 0;
-  let failure: ChappeError | undefined;
-  let abandoned = false;
-  let running: Promise<void> | undefined;
-  let lastStartMs = 0;
-  let wake: (() => void) | undefined;
-  const roomWaiters: (() => void)[] = [];
+class OrderedCommitter implements Committer {
+  readonly #options: CommitterOptions;
+  readonly #queue: Pending[] = [];
+  readonly #roomWaiters: (() => void)[] = [];
+  #messagesInFlight = 0;
+  #failure: ChappeError | undefined;
+  #abandoned = false;
+  #running: Promise<void> | undefined;
+  #lastStartMs = 0;
+  #wake: (() => void) | undefined;
 
-  const retrying = async <T>(what: "push" | "commit", attempt: () => Promise<T>): Promise<T> => {
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+  }
+
+  get messagesInFlight(): number {
+    return this.#messagesInFlight;
+  }
+
+  submit(step: Step): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    const pending: Pending = { step, pushed: false };
+    this.#queue.push(pending);
+    this.#messagesInFlight += step.messages;
+    void this.#push(pending);
+    this.#running ??= this.#run();
+  }
+
+  async room(): Promise<void> {
+    while (this.#failure === undefined && this.#messagesInFlight >= this.#options.maxMessagesInFlight) {
+      await new Promise<void>((resolve) => {
+        this.#roomWaiters.push(resolve);
+      });
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async settled(abandon: boolean): Promise<void> {
+    this.#abandoned ||= abandon;
+    if (abandon) this.#wake?.();
+    await this.#running;
+  }
+
+  async #push(pending: Pending): Promise<void> {
+    const { log } = this.#options;
+    try {
+      const appends = [...pending.step.pushes].map(([partition, entries]) =>
+        this.#retrying("push", () => log.append("push", partition, encodePushRecord(entries))),
+      );
+      await Promise.all(appends);
+      pending.pushed = true;
+      this.#wake?.();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0 && this.#failure === undefined) {
+      if (this.#queue[0]!.pushed) await this.#commitReady();
+      else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+    if (this.#failure !== undefined) this.#messagesInFlight = 0;
+    this.#running = undefined;
+    for (const waiter of this.#roomWaiters.splice(0)) waiter();
+  }
+
+  async #commitReady(): Promise<void> {
+    const { store, commitIntervalMs, onCommitted } = this.#options;
+    const waitMs = this.#lastStartMs + commitIntervalMs - performance.now();
+    if (waitMs > 0) await sleep(waitMs);
+    this.#lastStartMs = performance.now();
+    const batch = this.#takeReady();
+    const commit = mergeCommits(batch.map(({ step }) => step.commit));
+    try {
+      await this.#retrying("commit", () => store.commit(commit));
+      onCommitted(commit);
+    } catch (error) {
+      this.#fail(error);
+    }
+    for (const { step } of batch) this.#messagesInFlight -= step.messages;
+    for (const waiter of this.#roomWaiters.splice(0)) waiter();
+  }
+
+  #takeReady(): Pending[] {
+    let count = 0;
+    while (this.#queue[count]?.pushed) count++;
+    return this.#queue.splice(0, count);
+  }
+
+  async #retrying<T>(what: "push" | "commit", attempt: () => Promise<T>): Promise<T> {
     for (let waitMs = firstRetryMs; ; waitMs = Math.min(maxRetryMs, waitMs * 2)) {
       try {
         return await attempt();
       } catch (cause) {
         const error = ChappeError.from(cause);
-        if (!error.row.retryable || abandoned || error.row.name === "STALE_OWNER" || error.row.name === "INTERNAL")
-          throw error;
-        options.onRetry(what, error);
+        if (this.#abandoned || !error.row.retryable || finalErrors.has(error.row.name)) throw error;
+        this.#options.onRetry(what, error);
         await sleep(waitMs);
       }
     }
-  };
+  }
 
-  const fail = (error: unknown): void => {
-    failure ??= ChappeError.from(error);
-    queue.length = 0;
-    wake?.();
-  };
+  #fail(error: unknown): void {
+    this.#failure ??= ChappeError.from(error);
+    this.#queue.length = 0;
+    this.#wake?.();
+  }
+}
 
-  const push = async (pending: Pending): Promise<void> => {
-    try {
-      const appends = [...pending.step.pushes].map(([partition, entries]) =>
-        retrying("push", () => log.append("push", partition, encodePushRecord(entries))),
-      );
-      await Promise.all(appends);
-      pending.pushed = true;
-      wake?.();
-    } catch (error) {
-      fail(error);
-    }
-  };
-
-  const takeReady = (): Pending[] => {
-    let count = 0;
-    while (queue[count]?.pushed) count++;
-    return queue.splice(0, count);
-  };
-
-  const finished = (batch: readonly Pending[]): void => {
-    for (const { step } of batch) messagesInFlight -= step.messages;
-    for (const waiter of roomWaiters.splice(0)) waiter();
-  };
-
-  const run = async (): Promise<void> => {
-    while (queue.length > 0 && failure === undefined) {
-      if (!queue[0]!.pushed) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        continue;
-      }
-      const waitMs = lastStartMs + options.commitIntervalMs - performance.now();
-      if (waitMs > 0) await sleep(waitMs);
-      lastStartMs = performance.now();
-      const batch = takeReady();
-      const commit = mergeCommits(batch.map(({ step }) => step.commit));
-      try {
-        await retrying("commit", () => store.commit(commit));
-        options.onCommitted(commit);
-      } catch (error) {
-        fail(error);
-      }
-      finished(batch);
-    }
-    if (failure !== undefined) messagesInFlight = 0;
-    running = undefined;
-    for (const waiter of roomWaiters.splice(0)) waiter();
-  };
-
-  return {
-    submit(step) {
-      if (failure !== undefined) throw failure;
-      const pending: Pending = { step, pushed: false };
-      queue.push(pending);
-      messagesInFlight += step.messages;
-      void push(pending);
-      running ??= run();
-    },
-    async room() {
-      while (failure === undefined && messagesInFlight >= options.maxMessagesInFlight) {
-        await new Promise<void>((resolve) => {
-          roomWaiters.push(resolve);
-        });
-      }
-      if (failure !== undefined) throw failure;
-    },
-    async settled(abandon) {
-      abandoned ||= abandon;
-      if (abandon) wake?.();
-      await running;
-    },
-    get messagesInFlight() {
-      return messagesInFlight;
-    },
-  };
+/** A committer with nothing in flight. */
+export function createCommitter(options: CommitterOptions): Committer {
+  return new OrderedCommitter(options);
 }

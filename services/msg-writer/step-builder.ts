@@ -5,7 +5,7 @@ import { ByteWriter } from "@chappe/mesh/codec/byte-writer.ts";
 import type { DecodedEntry } from "@chappe/mesh/codec/log-record.ts";
 import { appendTaggedMessage, encodeMessageArrived, encodeSendSettled } from "@chappe/mesh/codec/message-events.ts";
 import type { MembershipChange, PushEntryFields } from "@chappe/mesh/codec/push-record.ts";
-import { directUsers, isGroupId } from "@chappe/mesh/ids/conversation-id.ts";
+import { conversationKey, directUsers, isGroupId } from "@chappe/mesh/ids/conversation-id.ts";
 import { uuidV7TimeMs } from "@chappe/mesh/ids/uuid-v7.ts";
 import type { MemberRow, MessageRun, ProgressStep, SendRow, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
 import { messageArrivedAddress, sendSettledAddress } from "./event-addresses.ts";
@@ -66,89 +66,82 @@ function changesOf(entry: DecodedEntry): readonly MembershipChange[] {
   return kind.value.items.map(({ userId, joined, role }) => ({ userId, joined, role }));
 }
 
-/** A builder for one step. */
-export function createStepBuilder(): StepBuilder {
-  const runs = new Map<string, OpenRun>();
-  const settles = new Map<string, OpenSettle>();
-  const sends: SendRow[] = [];
-  const members: MemberRow[] = [];
-  const progress: ProgressStep[] = [];
+class EffectBuilder implements StepBuilder {
+  readonly #runs = new Map<string, OpenRun>();
+  readonly #settles = new Map<string, OpenSettle>();
+  readonly #sends: SendRow[] = [];
+  readonly #members: MemberRow[] = [];
+  readonly #progress: ProgressStep[] = [];
 
-  const settle = (partition: number, entry: DecodedEntry, row: SendRow, outcome: SendOutcome): void => {
+  accept(partition: number, conversation: string, entry: DecodedEntry, seq: number, loggedTimeMs: number): SendRow {
+    const run = this.#openRun(partition, conversation, entry, seq);
+    const changes = changesOf(entry);
+    this.#recordMembers(entry, seq, changes);
+    const part = run.parts.at(-1);
+    if (part === undefined || changes.length > 0) {
+      run.parts.push({ start: run.writer.length, firstSeq: seq, deviceId: entry.deviceId, changes });
+    } else if (part.deviceId !== entry.deviceId) part.deviceId = 0n;
+    const { senderId, clientMessageId, conversationId, digest, body: content } = entry;
+    const sentTimeMs = uuidV7TimeMs(clientMessageId);
+    const kind = messageKindOf(entry);
+    appendTaggedMessage(run.writer, { seq, senderId, clientMessageId, sentTimeMs, loggedTimeMs, kind, content });
+    run.count++;
+    const row: SendRow = { conversationId, senderId, clientMessageId, seq, digest, loggedTimeMs };
+    this.#sends.push(row);
+    this.#settle(partition, entry, row, SendOutcome.SEQUENCED);
+    return row;
+  }
+
+  settleDuplicate(partition: number, entry: DecodedEntry, first: SendRow): void {
+    const outcome = first.digest === entry.digest ? SendOutcome.SEQUENCED : SendOutcome.CONFLICT;
+    this.#settle(partition, entry, first, outcome);
+  }
+
+  advance({ partition, epoch, fromOffset, nextOffset }: PartitionInput): void {
+    this.#progress.push({ partition, epoch, fromOffset, nextOffset });
+  }
+
+  finish(): Step {
+    const rest = { progress: this.#progress, sends: this.#sends, members: this.#members };
+    return finishStep(this.#runs, this.#settles, rest);
+  }
+
+  #openRun(partition: number, conversation: string, { conversationId }: DecodedEntry, seq: number): OpenRun {
+    let run = this.#runs.get(conversation);
+    if (run === undefined) {
+      run = { partition, conversationId, firstSeq: seq, count: 0, writer: new ByteWriter(), parts: [] };
+      this.#runs.set(conversation, run);
+    }
+    return run;
+  }
+
+  #settle(partition: number, entry: DecodedEntry, row: SendRow, outcome: SendOutcome): void {
     if (entry.deviceId === 0n) return;
-    const key = `${entry.deviceId}/${entry.senderId}/${Buffer.from(entry.conversationId).toString("latin1")}`;
-    let open = settles.get(key);
+    const key = `${entry.deviceId}/${entry.senderId}/${conversationKey(entry.conversationId)}`;
+    let open = this.#settles.get(key);
     if (open === undefined) {
       open = { partition, entry, sends: [] };
-      settles.set(key, open);
+      this.#settles.set(key, open);
     }
     const { clientMessageId, seq, loggedTimeMs } = row;
     open.sends.push({ clientMessageId, seq, outcome, loggedTimeMs });
-  };
+  }
 
-  const openRun = (partition: number, conversation: string, entry: DecodedEntry, seq: number): OpenRun => {
-    let run = runs.get(conversation);
-    if (run === undefined) {
-      const { conversationId } = entry;
-      run = { partition, conversationId, firstSeq: seq, count: 0, writer: new ByteWriter(), parts: [] };
-      runs.set(conversation, run);
-    }
-    return run;
-  };
-
-  const recordMembers = (entry: DecodedEntry, seq: number, changes: readonly MembershipChange[]): void => {
-    const { conversationId } = entry;
+  #recordMembers({ conversationId }: DecodedEntry, seq: number, changes: readonly MembershipChange[]): void {
     for (const { userId, joined, role } of changes) {
-      members.push({
-        conversationId,
-        userId,
-        role: joined ? role : 0,
-        joinSeq: joined ? seq : 0,
-        leaveSeq: joined ? 0 : seq,
-      });
+      const bounds = joined ? { joinSeq: seq, leaveSeq: 0 } : { joinSeq: 0, leaveSeq: seq };
+      this.#members.push({ conversationId, userId, role: joined ? role : 0, ...bounds });
     }
-    if (seq === 1 && !isGroupId(conversationId)) {
-      for (const userId of new Set(directUsers(conversationId))) {
-        members.push({ conversationId, userId, role: 1, joinSeq: 1, leaveSeq: 0 });
-      }
+    if (seq !== 1 || isGroupId(conversationId)) return;
+    for (const userId of new Set(directUsers(conversationId))) {
+      this.#members.push({ conversationId, userId, role: 1, joinSeq: 1, leaveSeq: 0 });
     }
-  };
+  }
+}
 
-  return {
-    accept(partition, conversation, entry, seq, loggedTimeMs) {
-      const run = openRun(partition, conversation, entry, seq);
-      const changes = changesOf(entry);
-      recordMembers(entry, seq, changes);
-      const part = run.parts.at(-1);
-      if (part === undefined || changes.length > 0) {
-        run.parts.push({ start: run.writer.length, firstSeq: seq, deviceId: entry.deviceId, changes });
-      } else if (part.deviceId !== entry.deviceId) part.deviceId = 0n;
-      const { senderId, clientMessageId, conversationId, digest } = entry;
-      const sentTimeMs = uuidV7TimeMs(clientMessageId);
-      const kind = messageKindOf(entry);
-      appendTaggedMessage(run.writer, {
-        seq,
-        senderId,
-        clientMessageId,
-        sentTimeMs,
-        loggedTimeMs,
-        kind,
-        content: entry.body,
-      });
-      run.count++;
-      const row: SendRow = { conversationId, senderId, clientMessageId, seq, digest, loggedTimeMs };
-      sends.push(row);
-      settle(partition, entry, row, SendOutcome.SEQUENCED);
-      return row;
-    },
-    settleDuplicate(partition, entry, first) {
-      const outcome = first.digest === entry.digest ? SendOutcome.SEQUENCED : SendOutcome.CONFLICT;
-      settle(partition, entry, first, outcome);
-    },
-    advance: ({ partition, epoch, fromOffset, nextOffset }) =>
-      progress.push({ partition, epoch, fromOffset, nextOffset }),
-    finish: () => finishStep(runs, settles, { progress, sends, members }),
-  };
+/** A builder for one step. */
+export function createStepBuilder(): StepBuilder {
+  return new EffectBuilder();
 }
 
 function finishStep(
