@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { Server } from "node:http";
 import { AuthService } from "@chappe/gen/proto/chappe/business/v1/auth_service_pb.ts";
 import { GroupService } from "@chappe/gen/proto/chappe/business/v1/group_service_pb.ts";
 import { SyncService } from "@chappe/gen/proto/chappe/business/v1/sync_service_pb.ts";
@@ -16,13 +17,13 @@ import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
 import type { DeliverySink } from "@chappe/mesh/rpc/delivery.ts";
 import { createRouteTransport } from "@chappe/mesh/rpc/route-transport.ts";
 import { createServiceBackend } from "@chappe/mesh/rpc/service-backend.ts";
-import type { TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
 import { createRequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import type { ServiceImpl } from "@connectrpc/connect";
 import { createAuth } from "../auth/auth.ts";
 import { createPasswordHasher } from "../auth/password-hasher.ts";
 import { createGroups } from "../groups/groups.ts";
 import { createHttpEdge, type EdgeService } from "../http-edge/http-edge.ts";
-import { createLogin, type Login } from "../login-ws/login.ts";
+import { createLogin, type Login } from "../login/login.ts";
 import { createMsgProxy } from "../msg-proxy/msg-proxy.ts";
 import { createMsgReader } from "../msg-reader/msg-reader.ts";
 import { createMsgWriter } from "../msg-writer/msg-writer.ts";
@@ -59,20 +60,30 @@ export interface StartOptions {
 async function createTokens({ business }: Engines) {
   const key = await loadSigningKey(business);
   const refreshKey = await business.secret("refresh-token-hmac", async () => new Uint8Array(randomBytes(32)));
+  const resumeKey = await business.secret("resume-token-hmac", async () => new Uint8Array(randomBytes(32)));
   const feed = createMemoryRevocationFeed(business);
   const verifier = createTokenVerifier({ keyOf: (kid) => (kid === key.kid ? key.publicKey : undefined), feed });
-  return { signer: createTokenSigner({ key }), jwks: { keys: [key.publicJwk] }, refreshKey, feed, verifier };
+  return { signer: createTokenSigner({ key }), jwks: { keys: [key.publicJwk] }, refreshKey, resumeKey, feed, verifier };
 }
 
-/** Login and Online, which know each other: presence events go out by way of Login. */
-function createSignalling(engines: Engines, shared: Shared, verifier: TokenVerifier, logger: Logger) {
+/** Login, Online and the worker between them, which know each other: presence events go out by way of Login. */
+function createSignalling(
+  { presence }: Engines,
+  { route: router, validator, contracts }: Shared,
+  { verifier, resumeKey }: Tokens,
+  logger: Logger,
+) {
   const loginId = `login-${process.pid}`;
   const loginEpoch = Date.now();
+  let login: Login | undefined;
   const sinks = { sink: (id: string): DeliverySink | undefined => (id === loginId ? login : undefined) };
-  const online = createOnline({ presence: engines.presence, sinks, loginId, loginEpoch, logger });
-  const { route: router, validator } = shared;
-  const login: Login = createLogin({ loginId, loginEpoch, verifier, registry: online, router, validator });
-  return { login, online, worker: createSignallingWorker(sinks) };
+  const online = createOnline({ presence, sinks, loginId, loginEpoch, logger });
+  const common = { loginId, loginEpoch, verifier, registry: online, router, validator, contracts, resumeKey, logger };
+  const openLogin = (server: Server): Login => {
+    login = createLogin({ ...common, server });
+    return login;
+  };
+  return { openLogin, online, worker: createSignallingWorker(sinks) };
 }
 
 function createShared({ store, directory }: Engines) {
@@ -112,14 +123,15 @@ export async function startChappe({ config, logger, serveOther, onFailed }: Star
   const { route, contracts, membership, validator } = shared;
   const tokens = await createTokens(engines);
   const { verifier } = tokens;
-  const { login, online, worker } = createSignalling(engines, shared, verifier, logger);
+  const { openLogin, online, worker } = createSignalling(engines, shared, tokens, logger);
   const { sync, services } = createBusiness(engines, shared, tokens, config);
   services.push({ service: PresenceService, impl: online.presenceService });
   const pushServer = createPushServer({ log, presence, membership, worker, logger });
   const { sendsPerSecondPerUser } = config;
   const proxy = createMsgProxy({ log, store, users: business, membership, validator, sendsPerSecondPerUser });
   const reader = createMsgReader({ store, membership, validator });
-  for (const { service, impl } of services) await route.attach(createServiceBackend(service, impl, { validator }));
+  for (const { service, impl } of services)
+    await route.attach(createServiceBackend(service, impl as ServiceImpl<typeof service>, { validator }));
   await route.attach(createPushProxy({ log, contracts, intake: pushServer, validator }));
   await route.attach(proxy.backend);
   await route.attach(reader.backend);
@@ -132,16 +144,16 @@ export async function startChappe({ config, logger, serveOther, onFailed }: Star
   const common = { host, port, services, verifier, validator, logger, ready: () => ready };
   const edge = await createHttpEdge({ ...common, serveOther: serveOther(tokens.jwks) }).catch(
     async (error: unknown) => {
-      for (const part of [writer, pushServer, login, online, engines]) await part.close();
+      for (const part of [writer, pushServer, online, engines]) await part.close();
       throw error;
     },
   );
-  login.attach(edge.server);
+  const login = openLogin(edge.server);
 
   const close = async (drainMs: number): Promise<void> => {
     ready = false;
-    await login.drain(drainMs);
-    for (const part of [edge, login, route, writer, pushServer, sync, online]) await part.close();
+    await login.drain({ signal: AbortSignal.timeout(drainMs) });
+    for (const part of [login, edge, route, writer, pushServer, sync, online]) await part.close();
     verifier.close();
     await engines.close();
   };

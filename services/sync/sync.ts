@@ -12,7 +12,7 @@ import { eventAddress } from "@chappe/mesh/rpc/event-address.ts";
 import { identityKey } from "@chappe/mesh/rpc/identity.ts";
 import { pageToken, parsePageToken } from "@chappe/mesh/rpc/page-token.ts";
 import { createClient, type HandlerContext, type ServiceImpl, type Transport } from "@connectrpc/connect";
-import { type CursorState, createCursorBook } from "./cursor-book.ts";
+import { type CursorBook, type CursorState, createCursorBook } from "./cursor-book.ts";
 
 /** What createSync needs. */
 export interface SyncOptions {
