@@ -52,6 +52,8 @@ interface OpenSettle {
 }
 
 const noChanges: readonly MembershipChange[] = [];
+/** Room for one or two messages of a run; most runs of a step hold no more. */
+const runStartBytes = 512;
 
 const messageKindOf = (entry: DecodedEntry): MessageKind => {
   if (entry.body === undefined) return MessageKind.UNREADABLE;
@@ -109,7 +111,7 @@ class EffectBuilder implements StepBuilder {
   #openRun(partition: number, conversation: string, { conversationId }: DecodedEntry, seq: number): OpenRun {
     let run = this.#runs.get(conversation);
     if (run === undefined) {
-      run = { partition, conversationId, firstSeq: seq, count: 0, writer: new ByteWriter(), parts: [] };
+      run = { partition, conversationId, firstSeq: seq, count: 0, writer: new ByteWriter(runStartBytes), parts: [] };
       this.#runs.set(conversation, run);
     }
     return run;

@@ -54,11 +54,12 @@ const membersPerGroup = 12;
 /** A client with so many unsettled sends skips its turns. */
 const maxOutbox = 5_000;
 const connectTimeoutMs = 30_000;
-const settleTimeoutMs = 90_000;
+const settleTimeoutMs = 30_000;
 const calmMs = 1_000;
 const pollMs = 50;
 const readersAtOnce = 8;
 const readAttempts = 5;
+const maxUnrestLines = 20;
 
 async function waitUntil(condition: () => boolean, timeoutMs: number): Promise<boolean> {
   const deadlineMs = performance.now() + timeoutMs;
@@ -161,7 +162,9 @@ export async function killAllInOne(options: KillOptions): Promise<KillResult> {
     await new Promise((resolve) => setTimeout(resolve, calmMs));
     stopLoad();
     const settled = await settle(clients);
+    const unrest = clients.flatMap((client) => client.describeUnrest());
     log(settled ? "everything is settled; reading it all" : "not everything settled in time; reading what there is");
+    for (const text of unrest.slice(0, maxUnrestLines)) log(text);
     await readEverything(clients, world, log);
     if (options.historyPath !== undefined) writeHistoryFile(options.historyPath, recorder.events);
     return { seed, kills, settled, report: checkHistory(recorder.events, { requireCaughtUp: true }) };

@@ -30,6 +30,8 @@ export interface OutboxEntry {
   readonly body: number;
   state: "waiting" | "in flight" | "acked" | "done";
   ackedMs: number;
+  /** What the last attempt met; empty = nothing yet. */
+  lastError: string;
 }
 
 /** What the outbox tells. */
@@ -61,6 +63,13 @@ export class Outbox {
     return this.#entries.size;
   }
 
+  /** The sends that are not settled, in words. */
+  describe(): string[] {
+    return [...this.#entries.values()].map(
+      ({ id, conversation, state, lastError }) => `${conversation} ${id} is ${state} (${lastError})`,
+    );
+  }
+
   /** Requests on the wire without an answer. */
   get inFlight(): number {
     return this.#inFlight;
@@ -81,6 +90,7 @@ export class Outbox {
       body: textChecksum(text),
       state: "waiting",
       ackedMs: 0,
+      lastError: "",
     };
     this.#entries.set(entry.id, entry);
     this.#events.invoked(entry);
@@ -147,6 +157,7 @@ export class Outbox {
 
   async #failed(entry: OutboxEntry, error: CallError): Promise<void> {
     if (entry.state === "done") return;
+    entry.lastError = error.message;
     const state = error.retryable ? undefined : await this.#ask(entry);
     if (this.#isDone(entry)) return;
     if (state === SendState.NONE) {
@@ -176,10 +187,12 @@ export class Outbox {
       const { state, seq } = answer;
       if (state === SendState.SEQ || state === SendState.CONFLICT)
         this.settle(entry.id, Number(seq), state === SendState.CONFLICT);
+      if (state === SendState.NOT_YET) entry.lastError = "GetSend answers NOT_YET";
       return state;
     } catch (error) {
-      if (error instanceof CallError) return undefined;
-      throw error;
+      if (!(error instanceof CallError)) throw error;
+      entry.lastError = `GetSend: ${error.message}`;
+      return undefined;
     }
   }
 }

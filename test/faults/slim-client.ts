@@ -93,6 +93,15 @@ export class SlimClient {
     return this.outbox.size === 0 && [...this.#views.values()].every((view) => view.caughtUp);
   }
 
+  /** What keeps the client from being quiet, in words. */
+  describeUnrest(): string[] {
+    const views = [...this.#views].filter(([, view]) => !view.caughtUp);
+    const behind = views.map(([conversation, view]) => `${conversation} is shown up to ${view.shownSeq} only`);
+    return [...(this.connected ? [] : ["no connection"]), ...this.outbox.describe(), ...behind].map(
+      (text) => `${this.user}: ${text}`,
+    );
+  }
+
   /** Connects, and again whenever the connection is lost, until close. */
   start(): void {
     this.#running ??= this.#run();

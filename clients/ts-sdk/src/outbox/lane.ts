@@ -46,6 +46,8 @@ export class Lane {
 
   async #drive(): Promise<void> {
     const { closing } = this.#context;
+    // What this turn still stores goes into the same call.
+    await Promise.resolve();
     for (;;) {
       const frame = closing.aborted ? undefined : (this.#frames.shift() ?? (await this.#pack()));
       if (frame === undefined) break;
