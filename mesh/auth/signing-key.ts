@@ -22,7 +22,7 @@ export interface Jwks {
 }
 
 /** Name of the secret that holds the key, as PKCS #8 DER. */
-export const signingKeySecret = "access-token-ed25519";
+const signingKeySecret = "access-token-ed25519";
 
 /** The signing key of the installation; made and stored at the first start. */
 export async function loadSigningKey(store: SecretStore): Promise<SigningKey> {

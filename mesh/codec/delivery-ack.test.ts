@@ -11,7 +11,7 @@ import {
   referenceVerdict,
   soup,
   verdict,
-} from "./testing/wire-arbitraries.ts";
+} from "./test-support/wire-arbitraries.ts";
 
 const anyAcks = fc.array(fc.record({ conversationId: anyBytes, seq: anySafe }), { maxLength: 5 });
 const anyAckBytes = soup(

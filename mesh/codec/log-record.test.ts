@@ -16,7 +16,7 @@ import {
   soup,
   unknownField,
   verdict,
-} from "./testing/wire-arbitraries.ts";
+} from "./test-support/wire-arbitraries.ts";
 
 const anyEntry: fc.Arbitrary<LogRecordEntry> = fc.record({
   conversationId: anyBytes,

@@ -18,7 +18,7 @@ import {
   type MessageParts,
   walkTaggedMessages,
 } from "./message-events.ts";
-import { anyBytes, anyEnum, anyFixed64, anySafe, concat, delimited, verdict } from "./testing/wire-arbitraries.ts";
+import { anyBytes, anyEnum, anyFixed64, anySafe, concat, delimited, verdict } from "./test-support/wire-arbitraries.ts";
 
 const anyContent = fc.option(
   fc

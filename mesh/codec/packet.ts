@@ -65,11 +65,6 @@ export function encodeBatchedPacket(packet: Packet): Uint8Array {
   return encodeExact(delimitedSize(packetSize(packet)), (writer) => appendPacket(writer, packet));
 }
 
-/** An encoded Packet, not in a batch. */
-export function encodePacket(packet: Packet): Uint8Array {
-  return encodeExact(packetSize(packet), (writer) => writePacket(writer, packet));
-}
-
 /** An encoded PacketBatch. */
 export function encodePacketBatch(packets: readonly Packet[]): Uint8Array {
   let size = 0;
@@ -77,11 +72,6 @@ export function encodePacketBatch(packets: readonly Packet[]): Uint8Array {
   return encodeExact(size, (writer) => {
     for (const packet of packets) appendPacket(writer, packet);
   });
-}
-
-/** Decodes one Packet; its byte fields are views into `bytes`. MALFORMED_FRAME when it is none. */
-export function decodePacket(bytes: Uint8Array): Packet {
-  return readPacket(new WireReader(bytes, "MALFORMED_FRAME"));
 }
 
 /** Decodes a PacketBatch; byte fields are views into `bytes`. MALFORMED_FRAME when it is none or holds too many. */

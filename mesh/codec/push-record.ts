@@ -53,11 +53,6 @@ const fixed64Bytes = 8;
 const noUserIds: readonly bigint[] = Object.freeze([]);
 const noChanges: readonly MembershipChange[] = Object.freeze([]);
 
-/** Bytes that an entry adds to a record. */
-export function pushEntrySize(entry: PushEntryFields): number {
-  return delimitedSize(entrySize(complete(entry)));
-}
-
 /** An encoded PushRecord. */
 export function encodePushRecord(fields: readonly PushEntryFields[]): Uint8Array {
   const entries = fields.map(complete);

@@ -1,10 +1,13 @@
 import { expect, test } from "vitest";
 import { limits } from "../limits.ts";
 import { decodeDeliveryAck } from "./delivery-ack.ts";
-import { decodePacket } from "./packet.ts";
-import { concat, delimited, varint, verdict } from "./testing/wire-arbitraries.ts";
+import { decodePacketBatch } from "./packet.ts";
+import { concat, delimited, varint, verdict } from "./test-support/wire-arbitraries.ts";
 
-const packet = (...parts: Uint8Array[]) => verdict("MALFORMED_FRAME", () => decodePacket(concat(parts)));
+const packet = (...parts: Uint8Array[]) => {
+  const packets = verdict("MALFORMED_FRAME", () => decodePacketBatch(delimited(0x0a, concat(parts))));
+  return packets === "rejected" ? packets : packets[0];
+};
 const ackSeq = (value: Uint8Array) => {
   const ack = delimited(0x0a, concat([Uint8Array.of(0x10), value]));
   const acks = verdict("MALFORMED_FRAME", () => decodeDeliveryAck(ack));

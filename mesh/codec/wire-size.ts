@@ -4,7 +4,7 @@ import { ChappeError } from "../errors/chappe-error.ts";
 const negativeInt32Bytes = 10;
 
 /** Bytes of the varint of a safe integer >= 0. INTERNAL for any other number: a bug of the caller. */
-export function varintSize(value: number): number {
+function varintSize(value: number): number {
   if (value >>> 0 === value) {
     if (value < 0x80) return 1;
     if (value < 0x4000) return 2;

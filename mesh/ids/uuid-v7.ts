@@ -1,5 +1,5 @@
 /** Length of a UUID, in bytes. */
-export const uuidBytes = 16;
+const uuidBytes = 16;
 
 /** Unix time in a UUIDv7 given as 16 bytes, in milliseconds. */
 export function uuidV7TimeMs(id: Uint8Array): number {

@@ -14,7 +14,7 @@ const namesByCode: ReadonlyMap<Code, ErrorName> = new Map([
 const isErrorName = (name: string): name is ErrorName => Object.hasOwn(errorRegistry, name);
 
 /** The error as its wire form. */
-export function toErrorDetail(error: ChappeError): ErrorDetail {
+function toErrorDetail(error: ChappeError): ErrorDetail {
   return create(ErrorDetailSchema, {
     number: error.row.number,
     name: error.row.name,
@@ -27,7 +27,7 @@ export function toErrorDetail(error: ChappeError): ErrorDetail {
 }
 
 /** The error of a wire form; a name this build does not know becomes INTERNAL, or UNAVAILABLE when it is retryable. */
-export function fromErrorDetail(detail: MessageShape<typeof ErrorDetailSchema>): ChappeError {
+function fromErrorDetail(detail: MessageShape<typeof ErrorDetailSchema>): ChappeError {
   const unknown: ErrorName = detail.retryable ? "UNAVAILABLE" : "INTERNAL";
   return new ChappeError(isErrorName(detail.name) ? detail.name : unknown, detail.message, {
     violations: detail.violations.map(({ field, rule, message }) => ({ field, rule, message })),

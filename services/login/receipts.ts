@@ -17,7 +17,7 @@ interface Receipt {
 }
 
 /** ReportDeliveredRequest of receipts, by hand: thousands of small items are slow through reflection. */
-export function encodeReport(receipts: readonly Receipt[]): Uint8Array {
+function encodeReport(receipts: readonly Receipt[]): Uint8Array {
   const writer = new ByteWriter();
   for (const { conversationKey, userId, seq } of receipts) {
     const conversationId = conversationIdOfKey(conversationKey);

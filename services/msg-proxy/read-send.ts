@@ -21,7 +21,7 @@ export function digestOf(body: Uint8Array): bigint {
 }
 
 /** A fresh UUIDv7 as 16 bytes. */
-export function newMessageId(): Uint8Array {
+function newMessageId(): Uint8Array {
   return Uint8Array.from(Buffer.from(randomUUIDv7().replaceAll("-", ""), "hex"));
 }
 

@@ -4,14 +4,21 @@ import type { SeenMessage } from "../history/history-event.ts";
 const gapHoldMs = 50;
 const fetchRetryMs = 100;
 
+/** A range of history. */
+export interface FetchedRange {
+  readonly messages: readonly SeenMessage[];
+  /** Highest seq that the user may read. */
+  readonly headSeq: number;
+}
+
 /** What a view needs. */
 export interface AppViewOptions {
   /** First seq that the application is to be shown. */
   readonly firstSeq: number;
   /** Called in order of seq, once per seq. */
   readonly show: (message: SeenMessage) => void;
-  /** Messages from this seq on; rejects while the server is away. */
-  readonly fetch: (fromSeq: number) => Promise<readonly SeenMessage[]>;
+  /** Messages from this seq on; undefined while the server is away. */
+  readonly fetch: (fromSeq: number) => Promise<FetchedRange | undefined>;
 }
 
 /** One conversation as the application of one device sees it: in order, without holes or repeats. */
@@ -72,10 +79,17 @@ export class AppView {
 
   async #fetch(): Promise<void> {
     const from = this.#next;
-    const messages = this.caughtUp ? [] : await this.#options.fetch(from).catch(() => []);
-    for (const message of messages) if (message.seq >= this.#next) this.#held.set(message.seq, message);
+    const range = this.caughtUp ? undefined : await this.#options.fetch(from);
+    for (const message of range?.messages ?? []) if (message.seq >= this.#next) this.#held.set(message.seq, message);
     this.#drain();
+    if (range?.messages.length === 0 && range.headSeq < this.#next) this.#cutAt(range.headSeq);
     this.#timer = undefined;
     if (!this.caughtUp) this.#fetchAfter(this.#next > from ? 0 : fetchRetryMs);
+  }
+
+  /** The user may read no further, as after leaving: an own send may still have got a later seq. */
+  #cutAt(headSeq: number): void {
+    this.#head = headSeq;
+    this.#held.clear();
   }
 }

@@ -20,9 +20,8 @@ import {
   ListMessagesRequestSchema,
   ListRangesRequestSchema,
 } from "@chappe/gen/proto/chappe/msg/v1/message_service_pb.ts";
-import type { SeenMessage } from "../history/history-event.ts";
 import type { SeededRandom } from "../history/seeded-random.ts";
-import { AppView } from "./app-view.ts";
+import { AppView, type FetchedRange } from "./app-view.ts";
 import { CallConnection, CallError } from "./call-connection.ts";
 import type { HistoryRecorder } from "./history-recorder.ts";
 import { Outbox } from "./outbox.ts";
@@ -232,17 +231,18 @@ export class SlimClient {
     }
   }
 
-  async #fetchRange(conversation: string, fromSeq: number): Promise<readonly SeenMessage[]> {
+  async #fetchRange(conversation: string, fromSeq: number): Promise<FetchedRange | undefined> {
     const range = { conversationId: Buffer.from(conversation, "hex"), fromSeq: BigInt(fromSeq) };
     const request = create(ListRangesRequestSchema, { ranges: [range] });
-    const answer = await this.#connection?.unary(addresses.listRanges, HistoryService.method.listRanges, request);
-    const page = answer?.pages[0];
-    if (page === undefined) return [];
+    const call = this.#connection?.unary(addresses.listRanges, HistoryService.method.listRanges, request);
+    const page = (await call?.catch(() => undefined))?.pages[0];
+    if (page === undefined) return undefined;
+    const headSeq = Number(page.headSeq);
     const messages = page.messages.map(seenMessage);
     const on = { user: this.user, device: this.#device, conversation, final: false };
-    this.#options.recorder.record({ kind: "fetch", ...on, headSeq: Number(page.headSeq), messages });
+    this.#options.recorder.record({ kind: "fetch", ...on, headSeq, messages });
     for (const { id, seq, sender } of messages) if (sender === this.user) this.outbox.settle(id, seq, false);
-    return messages;
+    return { headSeq, messages };
   }
 
   async #heartbeat(): Promise<void> {

@@ -64,7 +64,13 @@ class SocketClient implements ChappeClient {
       defaultTimeoutMs: limits.callTimeoutMs,
       interceptors: options.interceptors,
     });
-    this.#outbox = new Outbox({ session: this.#session, limits, ids: this.#ids, random });
+    this.#outbox = new Outbox({
+      session: this.#session,
+      limits,
+      ids: this.#ids,
+      random,
+      onPlace: (conversationId, seq) => this.#receiver.noteHead(conversationId, seq),
+    });
     this.#receiver = new Receiver({
       limits,
       random,

@@ -32,7 +32,12 @@ async function sealedSegment(place: Place, base: number, nextBase: number): Prom
   const indexed = await readIndex(place, base);
   const { path } = new Segment(place.directory, base);
   const file = await place.files.open(path, "read");
-  const sizeBytes = await file.size().finally(() => file.close());
+  let sizeBytes: number;
+  try {
+    sizeBytes = await file.size();
+  } finally {
+    await file.close();
+  }
   if (base + sizeBytes !== nextBase) {
     throw corruptAt(path, sizeBytes, `the file ends but the next segment starts at ${nextBase - base}`);
   }

@@ -12,7 +12,7 @@ import { crc32 } from "node:zlib";
 /** Length of a group header, in bytes. */
 export const groupHeaderBytes = 40;
 /** Length of a record header, in bytes. */
-export const recordHeaderBytes = 20;
+const recordHeaderBytes = 20;
 /** Kind of the records that hold committed offsets; kinds below the number of topics are topics. */
 export const stateKind = 255;
 

@@ -7,7 +7,7 @@ export interface Checkpoint {
 }
 
 /** Name of the segment file that starts at `base`. */
-export const segmentName = (base: number): string => `${String(base).padStart(16, "0")}.journal`;
+const segmentName = (base: number): string => `${String(base).padStart(16, "0")}.journal`;
 
 /** Start position of a segment file; undefined for another file. */
 export function baseOfName(name: string): number | undefined {

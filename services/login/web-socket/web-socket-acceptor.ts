@@ -9,7 +9,7 @@ import { createFrameWriter } from "./frame-writer.ts";
 import { WebSocketTransport } from "./web-socket-transport.ts";
 
 /** Path of the WebSocket endpoint. */
-export const webSocketPath = "/v1/socket";
+const webSocketPath = "/v1/socket";
 
 /** What the acceptor needs. */
 export interface WebSocketAcceptorOptions {

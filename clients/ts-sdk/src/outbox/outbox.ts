@@ -23,6 +23,8 @@ export interface OutboxOptions {
   readonly limits: ClientLimits;
   readonly ids: IdClock;
   readonly random: () => number;
+  /** The server, asked, has named the seq of a send: the conversation has got so far, and nobody may push it here. */
+  readonly onPlace: (conversationId: Uint8Array, seq: number) => void;
 }
 
 /** Every send that is not settled, from `send()` to its place in the conversation. */
@@ -48,7 +50,10 @@ export class Outbox {
       nextId: ids.nextId,
       closing: this.#closing.signal,
       persist: (remove, put) => this.#writer!.persist(remove, put),
-      settle: (send, seq) => this.#settle(send, seq),
+      settle: (send, seq) => {
+        this.#settle(send, seq);
+        options.onPlace(send.conversationId, seq);
+      },
       fail: (send, error) => this.#fail(send, error),
       renamed: (send, oldKey) => {
         this.#open.delete(oldKey);
