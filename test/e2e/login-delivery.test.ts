@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { fromBinary } from "@bufbuild/protobuf";
 import { closeCodes } from "@chappe/gen/errors.ts";
 import { ReportDeliveredRequestSchema } from "@chappe/gen/proto/chappe/business/v1/sync_service_pb.ts";
@@ -7,6 +8,7 @@ import { encodeDeliveryAck } from "@chappe/mesh/codec/delivery-ack.ts";
 import { newGroupId } from "@chappe/mesh/ids/conversation-id.ts";
 import type { Call } from "@chappe/mesh/rpc/call.ts";
 import type { Delivery } from "@chappe/mesh/rpc/delivery.ts";
+import { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { LoginClient, packetOf } from "./login-client.ts";
 import { echo, type LoginHarness, reportDelivered, startLogin } from "./login-harness.ts";
@@ -96,18 +98,30 @@ describe("delivery", () => {
   });
 
   test("an unacknowledged tail earns one hint and is named in heartbeats until acknowledged", async () => {
-    harness = await startLogin({ limits: { tailHintMs: 60 } });
+    let clockMs = 0;
+    const wheel = new TimerWheel({ now: () => clockMs, automatic: false });
+    harness = await startLogin({ wheel });
+    const passMs = (ms: number): void => {
+      clockMs += ms;
+      wheel.advance();
+    };
     const { client, connectionId } = await signIn(1n);
     const acked = await signIn(2n);
     void harness.login.deliver([message([connectionId, acked.connectionId], 7)]);
     await acked.client.packet((packet) => packet.cmd === 101);
     ack(acked.client, 7);
+    await acked.client.beat();
+    passMs(250);
+    await client.beat();
+    expect(hints(client)).toHaveLength(0);
+    passMs(100);
     const hint = await hintOf(client);
     expect(hint.unacked.map(({ seq, conversationId: id }) => [seq, Buffer.from(id).equals(conversationId)])).toEqual([
       [7n, true],
     ]);
     expect((await client.beat()).unacked.map((head) => head.seq)).toEqual([7n]);
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    passMs(10_000);
+    await Promise.all([client.beat(), acked.client.beat()]);
     expect(hints(client)).toHaveLength(1);
     expect(hints(acked.client)).toHaveLength(0);
     ack(client, 7);
@@ -155,7 +169,8 @@ describe("delivery", () => {
   const pushUntil = async (moved: () => boolean, delivery: (seq: number) => Delivery): Promise<void> => {
     for (let seq = 1; !moved() && seq < 5_000; seq++) {
       await harness.login.deliver([delivery(seq)]);
-      await new Promise((resolve) => setImmediate(resolve));
+      // A millisecond each: the age limit must have the time to pass while pushes go on.
+      await sleep(1);
     }
     expect(moved()).toBe(true);
   };

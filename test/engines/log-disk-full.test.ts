@@ -9,6 +9,7 @@ import { payloadOf, readAll, tempDirectory } from "./log-kit.ts";
 
 const run = promisify(execFile);
 let home: Awaited<ReturnType<typeof tempDirectory>>;
+const opened: Log[] = [];
 
 beforeEach(async () => {
   home = await tempDirectory();
@@ -20,6 +21,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  for (const log of opened.splice(0)) await log.close();
   await run("umount", [home.path]);
   await home.remove();
 });
@@ -36,8 +38,11 @@ async function fill(log: Log, lengthBytes: number): Promise<{ taken: number; err
   throw new Error("the disk never filled up");
 }
 
-const open = (more: object) =>
-  createEmbeddedLog({ directory: join(home.path, "log"), partitions: 1, diskCheckMs: 0, ...more });
+async function open(more: object): Promise<Log> {
+  const log = await createEmbeddedLog({ directory: join(home.path, "log"), partitions: 1, diskCheckMs: 0, ...more });
+  opened.push(log);
+  return log;
+}
 
 describe("disk full", () => {
   test("ENOSPC: refused and not stored; durable data stays readable; appends work again when there is room", async () => {

@@ -32,6 +32,8 @@ export class TestConsumer implements LogConsumer {
   starts: ReadonlyMap<number, number> = new Map();
   /** Runs before a batch counts as seen; may reject. */
   onRecords: (batches: readonly PartitionBatch[]) => Promise<void> = async () => {};
+  /** Runs before partitions count as given up. */
+  onRevoked: () => Promise<void> = async () => {};
   #inCall = false;
   #changed: (() => void)[] = [];
 
@@ -54,6 +56,7 @@ export class TestConsumer implements LogConsumer {
 
   revoked(partitions: readonly number[]): Promise<void> {
     return this.#call("revoked", async () => {
+      await this.onRevoked();
       for (const partition of partitions) this.owned.delete(partition);
     });
   }
@@ -84,6 +87,11 @@ export class TestConsumer implements LogConsumer {
       for (const wake of this.#changed.splice(0)) wake();
     }
   }
+}
+
+/** Many turns of the event loop, through its timers and the thread pool: what was about to happen has happened. */
+export async function manyTurns(): Promise<void> {
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 /** Appends the texts to one partition, all at once; answers the offsets. */
