@@ -7,10 +7,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createEmbeddedLog } from "@chappe/mesh/engines/embedded-log/create-embedded-log.ts";
+import { createJournalFiles } from "@chappe/mesh/engines/embedded-log/journal-files.ts";
+import { groupHeaderBytes } from "@chappe/mesh/engines/embedded-log/record-format.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
 
 const groupSizes = [1, 16, 256];
 const payloadBytes = 200;
+/** Header of one record in the journal. */
+const recordHeaderBytes = 20;
 const warmUpRatio = 0.25;
 
 interface Row {
@@ -20,6 +24,28 @@ interface Row {
   readonly cpuMicrosPerGroup: number;
   readonly userMicrosPerGroup: number;
   readonly groupMicros: number;
+  /** CPU of a bare write and fdatasync of as many bytes: what the kernel takes, whoever asks. */
+  readonly bareCpuMicrosPerGroup: number;
+  /** What the log itself adds for one append. */
+  readonly ownCpuMicrosPerAppend: number;
+}
+
+/** CPU, in microseconds, of one write and fdatasync of `lengthBytes`. */
+async function bareCpuMicros(directory: string, lengthBytes: number, durationMs: number): Promise<number> {
+  const file = await createJournalFiles().open(join(directory, `bare-${lengthBytes}`), "create");
+  const bytes = new Uint8Array(lengthBytes).fill(0x61);
+  try {
+    const [cpu, until] = [process.cpuUsage(), performance.now() + durationMs];
+    let rounds = 0;
+    for (; performance.now() < until; rounds++) {
+      await file.write(bytes, rounds * lengthBytes);
+      await file.datasync();
+    }
+    const { user, system } = process.cpuUsage(cpu);
+    return (user + system) / rounds;
+  } finally {
+    await file.close();
+  }
 }
 
 /** Rounds of `groupSize` appends together, for at least `durationMs`; answers the number of rounds. */
@@ -44,13 +70,18 @@ async function measure(directory: string, groupSize: number, durationMs: number)
     const rounds = await appendFor(log, groupSize, durationMs);
     const elapsedMs = performance.now() - startedMs;
     const { user, system } = process.cpuUsage(cpu);
+    const groupBytes = groupHeaderBytes + groupSize * (recordHeaderBytes + payloadBytes);
+    const bareCpuMicrosPerGroup = await bareCpuMicros(directory, groupBytes, durationMs);
+    const cpuMicrosPerGroup = (user + system) / rounds;
     return {
       groupSize,
       appendsPerSecond: Math.round((rounds * groupSize * 1_000) / elapsedMs),
-      cpuMicrosPerAppend: (user + system) / rounds / groupSize,
-      cpuMicrosPerGroup: (user + system) / rounds,
+      cpuMicrosPerAppend: cpuMicrosPerGroup / groupSize,
+      cpuMicrosPerGroup,
       userMicrosPerGroup: user / rounds,
       groupMicros: (elapsedMs * 1_000) / rounds,
+      bareCpuMicrosPerGroup,
+      ownCpuMicrosPerAppend: (cpuMicrosPerGroup - bareCpuMicrosPerGroup) / groupSize,
     };
   } finally {
     await log.close();

@@ -62,14 +62,15 @@ export function installReason(root) {
   return difference === undefined ? undefined : `package-lock.json has changed: ${difference}`;
 }
 
-function runNpmCi(root) {
+function runNpmInstall(root) {
   const env = {
     ...process.env,
     PATH: pathWithoutPackages(process.env.PATH ?? ""),
     // The Node at hand may be older than `engines`; the one that runs the project is among the packages.
     npm_config_engine_strict: "false",
   };
-  const args = ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"];
+  // Not `npm ci`: it refuses a lock file made where the registry has the packages of one platform only.
+  const args = ["install", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"];
   return new Promise((resolve) => {
     const child = spawn("npm", args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
     const chunks = [];
@@ -82,10 +83,10 @@ function runNpmCi(root) {
 
 async function installWithRetries(root, say) {
   for (let attempt = 0; ; attempt++) {
-    const { code, output } = await runNpmCi(root);
+    const { code, output } = await runNpmInstall(root);
     if (code === 0) return;
     const delayMs = networkFailure.test(output) ? retryDelaysMs[attempt] : undefined;
-    if (delayMs === undefined) throw new Error(`npm ci failed with code ${code}:\n${output.trimEnd()}`);
+    if (delayMs === undefined) throw new Error(`npm install failed with code ${code}:\n${output.trimEnd()}`);
     say(`The network broke the install; trying again in ${delayMs / 1000} s.`);
     await delay(delayMs);
   }
@@ -100,6 +101,8 @@ export async function ensureInstalled(root, say) {
     const packages = Object.keys(JSON.parse(lockText).packages).length;
     say(`Installing up to ${packages} packages, with Node among them, into node_modules (${reason}).`);
     await installWithRetries(root, say);
+    // The versions are those of the lock file; npm may only have written it down in another way.
+    writeFileSync(join(root, "package-lock.json"), lockText);
     say(`Installed in ${Math.round((Date.now() - startedMs) / 1000)} s.`);
     if (!existsSync(runtimePath(root))) {
       throw new Error(

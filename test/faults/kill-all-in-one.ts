@@ -54,7 +54,7 @@ const membersPerGroup = 12;
 /** A client with so many unsettled sends skips its turns. */
 const maxOutbox = 5_000;
 const connectTimeoutMs = 30_000;
-const settleTimeoutMs = 30_000;
+const settleTimeoutMs = 120_000;
 const calmMs = 1_000;
 const pollMs = 50;
 const readersAtOnce = 8;

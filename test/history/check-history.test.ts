@@ -79,6 +79,21 @@ describe("checkHistory on small cases", () => {
     expect(checkHistory([member, sent, conflict, read([seen], 1)])).toMatchObject({ conflict: { count: 1 } });
   });
 
+  it("finds two ids at one seq, each read by one member only", () => {
+    const other: HistoryEvent = { ...member, user: "b" };
+    const alsoSent: HistoryEvent = { ...sent, id: "2" };
+    const readOfB = { ...read([{ ...seen, id: "2" }], 1), user: "b", device: "b1" } as HistoryEvent;
+    const report = checkHistory([member, other, sent, alsoSent, read([seen], 1), readOfB]);
+    expect(report.duplicate.examples).toEqual(["c seq 1 holds ids 1 and 2"]);
+  });
+
+  it.each([
+    ["ack", { kind: "ack", timeUs: 1, ...on, id: "9" }],
+    ["settled event", { kind: "settled", timeUs: 1, ...on, id: "9", seq: 1, conflict: false }],
+  ] as const)("finds an %s for what was never sent", (_, event) => {
+    expect(checkHistory([member, event])).toMatchObject({ ok: false, phantom: { count: 1 } });
+  });
+
   it("counts a case once however many readers saw it", () => {
     const forged = { ...seen, id: "2" };
     const report = checkHistory([member, read([forged], 1), read([forged], 1)]);

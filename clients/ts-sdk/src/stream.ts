@@ -22,7 +22,8 @@ export class Stream<T> implements AsyncIterableIterator<T> {
     this.#hooks = hooks;
     const abort = (): void => this.end();
     this.#detach = () => signal?.removeEventListener("abort", abort);
-    if (signal?.aborted) this.end();
+    // Nobody can have registered the stream yet, so nobody is told.
+    if (signal?.aborted) this.#ended = true;
     else signal?.addEventListener("abort", abort, { once: true });
   }
 

@@ -125,6 +125,7 @@ describe("an acknowledged send", () => {
     const client = await fixture.join(1, { outbox: store, userId: 1n, limits: { callTimeoutMs: 5_000 } });
     const [handle] = client.pending;
     expect(await handle!.sequenced).toEqual({ seq: 1 });
+    await client.close();
     expect(store.entries.size).toBe(0);
   });
 
@@ -159,6 +160,7 @@ describe("what an earlier run left", () => {
     const [handle] = client.pending;
     expect(await handle!.sequenced).toEqual({ seq: 1 });
     expect(toHex(handle!.clientMessageId)).not.toBe(old.key);
+    await client.close();
     expect(store.entries.size).toBe(0);
   });
 

@@ -1,11 +1,13 @@
-import { fromBinary } from "@bufbuild/protobuf";
+import { create, fromBinary } from "@bufbuild/protobuf";
 import { DeliveryAckSchema, HeadHintSchema } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
 import { MessageArrivedSchema } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
+import { OutgoingMessageSchema } from "@chappe/gen/proto/chappe/msg/v1/message_service_pb.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { collect, upTo } from "../../test-support/collect.ts";
 import { type Fixture, startFixture, statusOf } from "../../test-support/fixture.ts";
 import type { ScriptedServerOptions } from "../../test-support/scripted-server.ts";
 import { directConversationId, toHex } from "../ids.ts";
+import { toContent } from "../outbox/send-request.ts";
 import { createIdClock } from "../uuid-v7.ts";
 import { type Cursor, createMemoryCursors } from "./cursor-store.ts";
 
@@ -22,12 +24,10 @@ async function start(options: ScriptedServerOptions = {}): Promise<void> {
 /** Puts `count` messages of user 2 into a conversation, without pushing them. */
 function write(count: number, id = conversation): void {
   const model = fixture.server.conversation(id);
-  const content = (text: string) => ({
-    $typeName: "chappe.msg.v1.MessageContent",
-    kind: { case: "text", value: { text } },
-  });
-  for (let i = 0; i < count; i++)
-    model.append(2n, 9n, [{ clientMessageId: ids.nextId(), content: content(`${i}`) } as never]);
+  for (let i = 0; i < count; i++) {
+    const content = toContent({ text: `${i}` });
+    model.append(2n, 9n, [create(OutgoingMessageSchema, { clientMessageId: ids.nextId(), content })]);
+  }
   model.sequence();
 }
 
