@@ -62,7 +62,7 @@ const users = (from: number, to: number): bigint[] => Array.from({ length: to - 
 
 async function serve(): Promise<void> {
   const harness = await startLogin();
-  process.on("message", async (request: Request) => {
+  const answer = async (request: Request): Promise<void> => {
     if (request.kind === "tokens") {
       process.send!(await Promise.all(users(request.from, request.to).map((user) => harness.token(user))));
     } else if (request.kind === "memory") {
@@ -74,7 +74,8 @@ async function serve(): Promise<void> {
     } else {
       process.send!(await fanOutCost(harness, request.perTurn, request.messages));
     }
-  });
+  };
+  process.on("message", (request: Request) => void answer(request));
   process.send!({ port: harness.port });
 }
 

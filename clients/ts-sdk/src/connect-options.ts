@@ -91,7 +91,7 @@ export function resolveOptions(options: ConnectOptions): ResolvedOptions {
 }
 
 /** The socket of a server. Throws INVALID_ARGUMENT. */
-export function socketUrl(url: string): string {
+function socketUrl(url: string): string {
   if (!/^(https?|wss?):\/\//i.test(url)) throw invalidArgument("url", "scheme", "must begin with http:// or https://");
   return `${url.replace(/^http/i, "ws").replace(/\/+$/, "")}/v1/socket`;
 }

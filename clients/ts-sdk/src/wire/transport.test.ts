@@ -66,7 +66,8 @@ test("a repeatable call survives the loss of the connection, another does not", 
 test("a call without a connection waits for one until its time is over", async () => {
   for (const connection of fixture.server.connections) connection.close(1001);
   await statusOf(client, "offline");
-  expect(await client.call(HistoryService).listMessages({ conversationId })).toMatchObject({ headSeq: 0n });
+  const answer = client.call(HistoryService).listMessages({ conversationId }, { timeoutMs: 10_000 });
+  expect(await answer).toMatchObject({ headSeq: 0n });
 });
 
 test("everything of one turn is one frame", async () => {
