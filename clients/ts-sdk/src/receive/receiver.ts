@@ -239,6 +239,7 @@ export class Receiver {
     if (!feed.behind || feed.stalled || this.#gapTimers.has(feed)) return;
     const stop = startTimer(this.#options.limits.gapHoldMs, () => {
       this.#gapTimers.delete(feed);
+      this.#puller.want(feed);
     });
     this.#gapTimers.set(feed, stop);
   }
