@@ -113,7 +113,9 @@ test("any damage is CORRUPT or keeps every entry and changes no body", () => {
   fc.assert(
     fc.property(anyEntries, fc.nat(), fc.integer({ min: 1, max: 255 }), (entries, at, flip) => {
       const bytes = encodeLogRecord(entries);
-      const envelopeEnd = bytes.length - delimited(0x1a, concat(entries.map(({ body }) => body))).length;
+      const bodies = concat(entries.map(({ body }) => body));
+      // Bodies that are all empty are absent from the record.
+      const envelopeEnd = bytes.length - (bodies.length === 0 ? 0 : delimited(0x1a, bodies).length);
       const place = at % bytes.length;
       bytes[place] = bytes[place]! ^ flip;
       const decoded = decode(bytes);
