@@ -89,6 +89,7 @@ function changedRow(
     const joinSeq = old !== undefined && old.leaveSeq === 0 ? old.joinSeq : seq;
     return { conversationId, userId, role, joinSeq, leaveSeq: 0 };
   }
+  if (old !== undefined && old.leaveSeq > 0) return old;
   return { conversationId, userId, role: 0, joinSeq: old?.joinSeq ?? seq, leaveSeq: seq };
 }
 

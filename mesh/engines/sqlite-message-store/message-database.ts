@@ -83,7 +83,8 @@ class MessageDatabase {
       this.#insertRuns(flush);
       this.#insertSends(flush.sends);
       const member = this.#sql(`INSERT INTO member VALUES(?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET role = excluded.role,
-        join_seq = iif(excluded.join_seq = 0, join_seq, excluded.join_seq), leave_seq = excluded.leave_seq`);
+        join_seq = iif(excluded.join_seq = 0 OR (leave_seq = 0 AND excluded.leave_seq = 0), join_seq, excluded.join_seq),
+        leave_seq = excluded.leave_seq WHERE NOT (leave_seq > 0 AND excluded.leave_seq > 0)`);
       for (const row of flush.members) member.run(row.conversationId, row.userId, row.role, row.joinSeq, row.leaveSeq);
       const progress = this.#sql("UPDATE partition_progress SET next_offset = ? WHERE partition = ? AND epoch = ?");
       for (const [partition, nextOffset, epoch] of flush.progress) {
