@@ -8,7 +8,7 @@ import { connect } from "./connect.ts";
 import { directConversationId, toHex } from "./ids.ts";
 import type { SendHandle } from "./outbox/send-handle.ts";
 
-const seeds = 240;
+const seeds = 200;
 const atOnce = 30;
 const users = [1n, 2n, 3n] as const;
 const conversations = [directConversationId(1n, 2n), directConversationId(2n, 3n), directConversationId(1n, 3n)];

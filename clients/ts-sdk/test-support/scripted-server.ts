@@ -33,7 +33,8 @@ export type RequestFault =
       readonly retryAfterMs?: number;
       readonly fields?: readonly string[];
     }
-  | { readonly delayMs: number };
+  | { readonly delayMs: number }
+  | { readonly until: Promise<void> };
 
 /** What happens to a pushed event. */
 export type EventFault = "lose" | "twice" | { readonly delayMs: number };
@@ -129,12 +130,15 @@ export class ScriptedServer {
   }
 
   async #onRequest(packet: Packet, from: ScriptedConnection): Promise<void> {
-    const method = this.#methods.get(addressKey(packet.svid, packet.cmd))!;
+    const method = this.#methods.get(addressKey(packet.svid, packet.cmd));
+    // A method it does not know gets no answer.
+    if (method === undefined) return;
     this.requests.push(method.name);
     const fault = this.faults.request?.(method.name, from);
     if (fault === "cut-before") return from.close();
     if (fault === "ignore") return;
     if (typeof fault === "object" && "delayMs" in fault) await new Promise((r) => setTimeout(r, fault.delayMs));
+    if (typeof fault === "object" && "until" in fault) await fault.until;
     const refusal = typeof fault === "object" && "refuse" in fault ? fault : undefined;
     const answer: Answer = refusal && !refusal.applied ? { error: refusal.refuse } : this.#handle(method, packet, from);
     if (fault === "cut-after") return from.close();
