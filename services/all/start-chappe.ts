@@ -138,6 +138,7 @@ export async function startChappe({ config, logger, serveOther, onFailed }: Star
   services.push({ service: MessageService, impl: proxy.impl }, { service: HistoryService, impl: reader.impl });
 
   const writer = await createMsgWriter({ log, store, logger });
+  await writer.replayed;
   await pushServer.start();
   let ready = true;
   const { host, port } = config;

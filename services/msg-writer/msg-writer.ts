@@ -6,6 +6,7 @@ import type { Log, LogConsumer, LogSubscription, PartitionBatch } from "@chappe/
 import type { MessageStore, SendKey, SendRow, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
 import { type Committer, createCommitter } from "./committer.ts";
 import { createIdFilter } from "./id-filter.ts";
+import { createReplayGate, type ReplayGate } from "./replay-gate.ts";
 import { createSequencer, type PartitionInput, type RecordInput, sendKeyOf } from "./sequencer.ts";
 
 /** What createMsgWriter needs. */
@@ -31,6 +32,11 @@ export interface MsgWriterStats {
 
 /** Owns partitions of the message log: gives each message its seq and commits it. */
 export interface MsgWriter {
+  /**
+   * Settles when all that was durable at the start is committed. Until then reads may show less than clients have
+   * seen before a crash, so nothing is served.
+   */
+  readonly replayed: Promise<void>;
   stats(): MsgWriterStats;
   close(): Promise<void>;
 }
@@ -49,6 +55,8 @@ class Writer implements LogConsumer, MsgWriter {
   readonly #filter = createIdFilter();
   readonly #owned = new Map<number, Ownership>();
   readonly #stopped = new Set<number>();
+  readonly replayed: Promise<void>;
+  readonly #gate: ReplayGate;
   #committer: Committer;
   #committed: SendRow[][] = [];
   #subscription: LogSubscription | undefined;
@@ -56,8 +64,10 @@ class Writer implements LogConsumer, MsgWriter {
   #duplicates = 0;
   #storeLookups = 0;
 
-  constructor(options: MsgWriterOptions) {
+  constructor(options: MsgWriterOptions, gate: ReplayGate) {
     this.#options = options;
+    this.#gate = gate;
+    this.replayed = gate.opened;
     this.#committer = this.#newCommitter();
   }
 
@@ -70,7 +80,10 @@ class Writer implements LogConsumer, MsgWriter {
     const { store, now = Date.now } = this.#options;
     const claims = await store.claim(partitions);
     await this.#fillFilter(now() - filterSpanMs);
-    for (const [partition, claim] of claims) this.#owned.set(partition, { ...claim });
+    for (const [partition, claim] of claims) {
+      this.#owned.set(partition, { ...claim });
+      this.#gate.reached(partition, claim.nextOffset);
+    }
     return new Map([...claims].map(([partition, claim]) => [partition, claim.nextOffset]));
   }
 
@@ -123,6 +136,7 @@ class Writer implements LogConsumer, MsgWriter {
     this.#committedMessages += commit.sends.length;
     // Kept until the next call of records: a look-up begun before the commit must still find them here.
     this.#committed.push([...commit.sends]);
+    for (const { partition, nextOffset } of commit.progress) this.#gate.reached(partition, nextOffset);
     this.#subscription?.commit(new Map(commit.progress.map(({ partition, nextOffset }) => [partition, nextOffset])));
   }
 
@@ -151,6 +165,7 @@ class Writer implements LogConsumer, MsgWriter {
         records.push({ loggedTimeMs: entry.timeMs, entries: decodeLogRecord(entry.payload) });
       } catch (error) {
         this.#stopped.add(partition);
+        this.#gate.skip(partition);
         this.#options.logger.error("msg-writer.stopped", { partition, offset: entry.offset, error });
         break;
       }
@@ -191,7 +206,10 @@ class Writer implements LogConsumer, MsgWriter {
 
 /** Starts a writer on the log. */
 export async function createMsgWriter(options: MsgWriterOptions): Promise<MsgWriter> {
-  const writer = new Writer(options);
+  const { log } = options;
+  const partitions = Array.from({ length: log.partitions }, (_, partition) => partition);
+  const ends = await Promise.all(partitions.map(async (p) => [p, await log.end("messages", p)] as const));
+  const writer = new Writer(options, createReplayGate(new Map(ends)));
   await writer.start();
   return writer;
 }

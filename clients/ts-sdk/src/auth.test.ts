@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { create } from "@bufbuild/protobuf";
 import { AuthService, TokensSchema } from "@chappe/gen/proto/chappe/business/v1/auth_service_pb.ts";
 import { Code, ConnectError, type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
@@ -26,12 +26,13 @@ async function startRouterServer(routes: (router: ConnectRouter) => void): Promi
   const router = createConnectRouter();
   routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, createFetchHandler(handler)]));
-  const server = createServer(async (incoming, outgoing) => {
+  const answer = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
     const handler = handlers.get(new URL(incoming.url ?? "/", "http://host").pathname);
     const response = (await handler?.(await toRequest(incoming))) ?? new Response(null, { status: 404 });
     outgoing.writeHead(response.status, Object.fromEntries(response.headers));
     outgoing.end(new Uint8Array(await response.arrayBuffer()));
-  });
+  };
+  const server = createServer((incoming, outgoing) => void answer(incoming, outgoing));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { server, url: `http://127.0.0.1:${(server.address() as { port: number }).port}` };
 }
