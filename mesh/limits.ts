@@ -88,6 +88,10 @@ export const limits = Object.freeze({
   /** First and longest wait before rejected records are handed over again. */
   logRedeliveryMs: 20,
   maxLogRedeliveryMs: 2_000,
+  /** A turn of so many requests or connections counts as busy; then the next records, and frames, wait so long for company. */
+  busyTurnItems: 4,
+  lanePaceMs: 6,
+  outputPaceMs: 6,
   /** Messages waiting in one lane of MsgProxy. */
   maxLaneMessages: 8_192,
   /** How long an overloaded queue asks its callers to wait. */
@@ -152,8 +156,29 @@ export const limits = Object.freeze({
   maxCursorsPerAnswer: 500,
   /** Receipts waiting for their flush; more are dropped, they are at most once. */
   maxPendingReceipts: 50_000,
+  /** Receipts wait so long for company, and leave in batches of so many. */
+  receiptPublishMs: 8,
+  maxReceiptsPerBatch: 512,
+  /** A cursor beyond the committed head waits so long for the commit; looked for so often. */
+  earlyCursorMs: 2_000,
+  earlyCursorCheckMs: 8,
   /** HTTP edge: time for the headers, for the whole request, and for calls in hand when it closes. */
   httpHeadersTimeoutMs: 10_000,
   httpRequestTimeoutMs: 30_000,
   httpCloseTimeoutMs: 5_000,
+  /** Headers of one HTTP request: bytes and fields. Sockets of the edge's port, long connections included. */
+  maxHttpHeaderBytes: 16 * 1024,
+  maxHttpHeaders: 100,
+  maxHttpConnections: 19_000,
+  /** HTTP calls without an answer yet. */
+  maxHttpCallsInFlight: 4_096,
+  /** Body of a call without a token, and of a call that only reads; others have maxHttpMessageBytes. */
+  maxHttpPublicBodyBytes: 16 * 1024,
+  maxHttpReadBodyBytes: 64 * 1024,
+  /** Rest of a refused body that is let go by, so that its sender gets to the answer, before the connection is cut. */
+  maxHttpDiscardBytes: 4 * 1024 * 1024,
+  httpDiscardMs: 2_000,
+  /** Origins that may be named for CORS; how long a browser may keep a preflight's answer. */
+  maxCorsOrigins: 64,
+  httpPreflightMaxAgeMs: 7_200_000,
 });

@@ -3,6 +3,7 @@ import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { conversationKey, partitionOf } from "@chappe/mesh/ids/conversation-id.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
+import { createTurnPacer } from "@chappe/mesh/timers/turn-pacer.ts";
 
 /** Takes messages to the log: one append in flight per partition, what waits meanwhile is packed into the next record. */
 export interface Lanes {
@@ -49,37 +50,40 @@ const recordOverheadBytes = 64;
 /** Lanes onto the message log. */
 export function createLanes(log: Log): Lanes {
   const lanes = Array.from({ length: log.partitions }, (): Lane => ({ waiting: [], waitingMessages: 0, inFlight: [] }));
-  let scheduled = false;
   const due = new Set<number>();
 
   const run = async (partition: number): Promise<void> => {
     const lane = lanes[partition]!;
-    while (lane.waiting.length > 0) {
-      const batch = takeRecord(lane);
-      lane.inFlight = batch;
-      try {
-        const entries = batch.length === 1 ? batch[0]!.entries : batch.flatMap((request) => request.entries);
-        await log.append("messages", partition, encodeLogRecord(entries));
-        for (const request of batch) request.resolve();
-      } catch (error) {
-        for (const request of batch) request.reject(error);
-      }
-      for (const request of batch) lane.waitingMessages -= request.entries.length;
-      lane.inFlight = [];
+    const batch = takeRecord(lane);
+    lane.inFlight = batch;
+    try {
+      const entries = batch.length === 1 ? batch[0]!.entries : batch.flatMap((request) => request.entries);
+      await log.append("messages", partition, encodeLogRecord(entries));
+      for (const request of batch) request.resolve();
+    } catch (error) {
+      for (const request of batch) request.reject(error);
     }
+    for (const request of batch) lane.waitingMessages -= request.entries.length;
+    lane.inFlight = [];
+    if (lane.waiting.length > 0) schedule(partition);
   };
 
-  // Waits for the end of the turn, so that requests which came together share a record.
+  const runDue = (): number => {
+    const partitions = [...due].filter((partition) => lanes[partition]!.inFlight.length === 0);
+    due.clear();
+    let requests = 0;
+    for (const partition of partitions) {
+      requests += lanes[partition]!.waiting.length;
+      void run(partition);
+    }
+    return requests;
+  };
+
+  // Requests that came together share a record, and records of several partitions a group of the log.
+  const pacer = createTurnPacer({ run: runDue, busyItems: limits.busyTurnItems, intervalMs: limits.lanePaceMs });
   const schedule = (partition: number): void => {
     due.add(partition);
-    if (scheduled) return;
-    scheduled = true;
-    setImmediate(() => {
-      scheduled = false;
-      const partitions = [...due];
-      due.clear();
-      for (const next of partitions) if (lanes[next]!.inFlight.length === 0) void run(next);
-    });
+    pacer.request();
   };
 
   return {

@@ -123,7 +123,10 @@ class Server implements PushServer, LogConsumer {
 
   async #push(entries: readonly PushEntryFields[]): Promise<void> {
     const resolved: Resolved[] = [];
-    for (const entry of entries) resolved.push({ entry, users: await targetUsers(entry, this.#options.membership) });
+    for (const entry of entries) {
+      const users = targetUsers(entry, this.#options.membership);
+      resolved.push({ entry, users: users instanceof Promise ? await users : users });
+    }
     const missing = await this.#deliver(resolved);
     this.#entries += entries.length;
     if (missing.size > 0) await this.#again(resolved, missing);
