@@ -68,6 +68,8 @@ export const limits = Object.freeze({
   maxEntriesPerRecord: 512,
   /** Appends waiting in the log, in all. */
   maxLogQueueBytes: 64 * 1024 * 1024,
+  /** Partitions of a new embedded log: one disk and one writer behind them all, so few and full records cost least. */
+  logPartitions: 4,
   /** The log's journal: one write, one file, distance of index entries, newest groups kept in memory. */
   maxLogGroupBytes: 4 * 1024 * 1024,
   logSegmentBytes: 64 * 1024 * 1024,
@@ -90,8 +92,8 @@ export const limits = Object.freeze({
   maxLogRedeliveryMs: 2_000,
   /** A turn of so many requests or connections counts as busy; then the next records, and frames, wait so long for company. */
   busyTurnItems: 4,
-  lanePaceMs: 6,
-  outputPaceMs: 6,
+  lanePaceMs: 4,
+  outputPaceMs: 5,
   /** Messages waiting in one lane of MsgProxy. */
   maxLaneMessages: 8_192,
   /** How long an overloaded queue asks its callers to wait. */
@@ -161,7 +163,7 @@ export const limits = Object.freeze({
   maxReceiptsPerBatch: 512,
   /** A cursor beyond the committed head waits so long for the commit; looked for so often. */
   earlyCursorMs: 2_000,
-  earlyCursorCheckMs: 8,
+  earlyCursorCheckMs: 20,
   /** HTTP edge: time for the headers, for the whole request, and for calls in hand when it closes. */
   httpHeadersTimeoutMs: 10_000,
   httpRequestTimeoutMs: 30_000,

@@ -17,7 +17,7 @@ import { TailRing } from "./tail-ring.ts";
 export interface EmbeddedLogOptions {
   /** Made when it is missing. The caller holds the lock of the data directory. */
   readonly directory: string;
-  /** Fixed for the life of the directory. @default 16 */
+  /** Fixed for the life of the directory. @default limits.logPartitions */
   readonly partitions?: number;
   /** A segment is closed at this size. @default limits.logSegmentBytes */
   readonly segmentBytes?: number;
@@ -204,7 +204,7 @@ const maxPartitions = 65_535;
  * are views into buffers that are never written again; whoever keeps one keeps its whole group in memory.
  */
 export async function createEmbeddedLog(options: EmbeddedLogOptions): Promise<Log> {
-  const { directory, files = createJournalFiles(), partitions = 16 } = options;
+  const { directory, files = createJournalFiles(), partitions = limits.logPartitions } = options;
   const { indexIntervalBytes = limits.logIndexIntervalBytes } = options;
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > maxPartitions) {
     throw invalid("partitions", "range", `the number of partitions must be 1 to ${maxPartitions}`);
