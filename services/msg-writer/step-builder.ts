@@ -40,8 +40,9 @@ interface OpenRun {
 interface PushPart {
   readonly start: number;
   readonly firstSeq: number;
-  /** The one device that sent all of it; 0n = several or none. */
+  /** The one device, of the one user, that sent all of it; 0n = several or none. */
   deviceId: bigint;
+  readonly senderId: bigint;
   readonly changes: readonly MembershipChange[];
 }
 
@@ -81,8 +82,9 @@ class EffectBuilder implements StepBuilder {
     this.#recordMembers(entry, seq, changes);
     const part = run.parts.at(-1);
     if (part === undefined || changes.length > 0) {
-      run.parts.push({ start: run.writer.length, firstSeq: seq, deviceId: entry.deviceId, changes });
-    } else if (part.deviceId !== entry.deviceId) part.deviceId = 0n;
+      const { deviceId, senderId } = entry;
+      run.parts.push({ start: run.writer.length, firstSeq: seq, deviceId, senderId, changes });
+    } else if (part.deviceId !== entry.deviceId || part.senderId !== entry.senderId) part.deviceId = 0n;
     const { senderId, clientMessageId, conversationId, digest, body: content } = entry;
     const sentTimeMs = uuidV7TimeMs(clientMessageId);
     const kind = messageKindOf(entry);
@@ -175,6 +177,7 @@ function arrivedEntry(run: OpenRun, bytes: Uint8Array, index: number, part: Push
     ...messageArrivedAddress,
     conversationId: run.conversationId,
     exceptDeviceId: part.deviceId,
+    exceptUserId: part.deviceId === 0n ? 0n : part.senderId,
     payload: encodeMessageArrived(run.conversationId, bytes.subarray(part.start, next?.start ?? bytes.length)),
     firstSeq: part.firstSeq,
     lastSeq: (next?.firstSeq ?? run.firstSeq + run.count) - 1,

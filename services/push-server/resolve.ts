@@ -8,9 +8,9 @@ type Users = readonly bigint[];
 
 /** The users an entry is for, before presence is asked; at once unless the members of a group must be read first. */
 export function targetUsers(entry: PushEntryFields, membership: MembershipViews): Users | Promise<Users> {
-  const { conversationId, userIds = [], changes = [], exceptUserId = 0n } = entry;
+  const { conversationId, userIds = [], changes = [] } = entry;
   if (userIds.length > 0 || conversationId === undefined || conversationId.length === 0) return userIds;
-  if (!isGroupId(conversationId)) return directReaders(conversationId, exceptUserId);
+  if (!isGroupId(conversationId)) return directReaders(entry, conversationId);
   const view = changes.length > 0 ? undefined : membership.get(conversationId);
   return view === undefined ? loadReaders(entry, conversationId, membership) : groupReaders(entry, view);
 }
@@ -25,16 +25,33 @@ async function loadReaders(
   return groupReaders(entry, membership.get(conversationId) ?? (await membership.load(conversationId)));
 }
 
-function groupReaders({ firstSeq = 0, exceptUserId = 0n }: PushEntryFields, view: MembershipView): Users {
+function groupReaders(entry: PushEntryFields, view: MembershipView): Users {
+  const { firstSeq = 0 } = entry;
   // An event that is no message is for the members of now.
-  const readers = view.readersAt(firstSeq === 0 ? Number.MAX_SAFE_INTEGER : firstSeq);
-  return exceptUserId === 0n ? readers : readers.filter((userId) => userId !== exceptUserId);
+  return withoutSkipped(entry, view.readersAt(firstSeq === 0 ? Number.MAX_SAFE_INTEGER : firstSeq));
 }
 
-function directReaders(conversationId: Uint8Array, exceptUserId: bigint): Users {
+function directReaders(entry: PushEntryFields, conversationId: Uint8Array): Users {
   const [first, second] = directUsers(conversationId);
-  const readers = first === second ? [first] : [first, second];
-  return exceptUserId === 0n ? readers : readers.filter((userId) => userId !== exceptUserId);
+  return withoutSkipped(entry, first === second ? [first] : [first, second]);
+}
+
+/** A user of whom one device only is to be skipped stays. */
+function withoutSkipped({ exceptUserId = 0n, exceptDeviceId = 0n }: PushEntryFields, users: Users): Users {
+  return exceptUserId === 0n || exceptDeviceId !== 0n ? users : users.filter((userId) => userId !== exceptUserId);
+}
+
+/**
+ * Whether this is the one connection of the device that sent the messages, which knows them. With more connections
+ * (browser tabs) nobody can tell which one it was, and all of them get the messages.
+ */
+function knowsAlready(
+  entry: PushEntryFields,
+  { userId, deviceId }: PresenceEntry,
+  own: readonly PresenceEntry[],
+): boolean {
+  if (deviceId !== entry.exceptDeviceId || userId !== entry.exceptUserId) return false;
+  return own.filter((other) => other.deviceId === deviceId).length === 1;
 }
 
 /** Adds the entry's connections to the deliveries of their Login processes. Answers how many devices it reaches. */
@@ -43,12 +60,13 @@ export function addDeliveries(
   entry: PushEntryFields,
   presences: readonly (readonly PresenceEntry[])[],
 ): number {
-  const { onlyDeviceId = 0n, exceptDeviceId = 0n } = entry;
+  const { onlyDeviceId = 0n } = entry;
   const connections = new Map<string, bigint[]>();
   let devices = 0;
   for (const presence of presences) {
-    for (const { deviceId, loginId, connectionId } of presence) {
-      if (deviceId === exceptDeviceId || (onlyDeviceId !== 0n && deviceId !== onlyDeviceId)) continue;
+    for (const target of presence) {
+      const { deviceId, loginId, connectionId } = target;
+      if ((onlyDeviceId !== 0n && deviceId !== onlyDeviceId) || knowsAlready(entry, target, presence)) continue;
       const ids = connections.get(loginId);
       if (ids === undefined) connections.set(loginId, [connectionId]);
       else ids.push(connectionId);

@@ -210,7 +210,7 @@ export type PushEntry = Message<"chappe.mesh.v1.PushEntry"> & {
   onlyDeviceId: bigint;
 
   /**
-   * Skips the device that already knows; 0 = nobody.
+   * With except_user_id: skips this device of that user, unless it has several connections; 0 = no such device.
    *
    * @generated from field: fixed64 except_device_id = 4;
    */
@@ -259,7 +259,7 @@ export type PushEntry = Message<"chappe.mesh.v1.PushEntry"> & {
   changes: MembershipChange[];
 
   /**
-   * Skips every device of this user; 0 = nobody.
+   * Skips every device of this user, or the one of except_device_id; 0 = nobody.
    *
    * @generated from field: fixed64 except_user_id = 11;
    */
