@@ -4,17 +4,21 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { createLogger } from "@chappe/mesh/lifecycle/logger.ts";
+import { buildPages } from "./all/build-pages.ts";
 import { readConfig } from "./all/config.ts";
 import { createDemoData, demoAccounts } from "./all/demo-data.ts";
 import { createServeOther } from "./all/serve-other.ts";
 import { type Chappe, startChappe } from "./all/start-chappe.ts";
 
-const pages = fileURLToPath(new URL("../clients/web-chat/dist", import.meta.url));
+const pathOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const chatPage = { source: pathOf("../clients/web-chat"), dependsOn: [pathOf("../clients/ts-sdk"), pathOf("../gen")] };
+const noDemo = { demoNames: [], demoPassword: "" };
 const drainMs = 500;
 
 function showTable(chappe: Chappe, host: string, dataDirectory: string): void {
   const url = `http://${host}:${chappe.port}`;
   const rows = [
+    ["chat page", `${url}/`],
     ["API (Connect JSON, gRPC-web)", url],
     ["long connections", `ws://${host}:${chappe.port}/v1/socket`],
     ["data directory", resolve(dataDirectory)],
@@ -36,7 +40,10 @@ async function main(): Promise<void> {
     logger.error("engine.failed", { error });
     process.exit(1);
   };
-  const chappe = await startChappe({ config, logger, serveOther: createServeOther(pages), onFailed });
+  const pages = await buildPages(chatPage);
+  const { names, password } = demoAccounts;
+  const chatConfig = config.devMode ? { demoNames: names, demoPassword: password } : noDemo;
+  const chappe = await startChappe({ config, logger, serveOther: createServeOther(pages, chatConfig), onFailed });
   const stop = (): void => {
     chappe.close(drainMs).then(
       () => process.exit(0),

@@ -48,6 +48,7 @@ const push = createServiceBackend(
       published.push(exceptUserId);
       return {};
     },
+    publishBatch: () => ({}),
   },
   { validator },
 );

@@ -1,5 +1,6 @@
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { z } from "zod";
+import { checkCorsOrigins } from "../http-edge/cors.ts";
 
 const number = (text: string | undefined, fallback: number): unknown => (text === undefined ? fallback : Number(text));
 
@@ -11,14 +12,21 @@ const schema = z.strictObject({
   json: z.boolean(),
   argon2MemoryKib: z.int().min(8).max(1_048_576),
   argon2Passes: z.int().min(1).max(20),
-  authAttemptBurst: z.int().min(1),
+  /** Attempts to sign in or refresh at once; undefined = limits.attemptBurst*. */
+  authAttemptBurst: z.int().min(1).optional(),
   flushIntervalMs: z.int().min(1),
   minFreeBytes: z.int().min(0),
   sendsPerSecondPerUser: z.int().min(1),
+  /** Origins whose pages may call; "*" alone = every origin. */
+  corsOrigins: z.array(z.string()),
 });
 
 /** Settings of one process that runs all roles. */
 export type Config = z.infer<typeof schema>;
+
+/** The items of a list with commas, empty ones left out. */
+const listOf = (text: string | undefined): string[] =>
+  (text ?? "").split(",").flatMap((item) => (item.trim() === "" ? [] : [item.trim()]));
 
 const usage = `usage: npm start -- [--port N] [--host H] [--data DIR] [--json] [--no-dev]`;
 
@@ -40,12 +48,16 @@ export function readConfig(args: readonly string[], env: Readonly<Record<string,
     json: flags.has("--json"),
     argon2MemoryKib: number(env.CHAPPE_ARGON2_MEMORY_KIB, 19_456),
     argon2Passes: number(env.CHAPPE_ARGON2_PASSES, 2),
-    authAttemptBurst: number(env.CHAPPE_AUTH_ATTEMPT_BURST, 20),
+    authAttemptBurst: env.CHAPPE_AUTH_ATTEMPT_BURST === undefined ? undefined : Number(env.CHAPPE_AUTH_ATTEMPT_BURST),
     flushIntervalMs: number(env.CHAPPE_FLUSH_INTERVAL_MS, 500),
     minFreeBytes: number(env.CHAPPE_MIN_FREE_BYTES, 64 * 1024 * 1024),
     sendsPerSecondPerUser: number(env.CHAPPE_SENDS_PER_SECOND_PER_USER, 2_000),
+    corsOrigins: listOf(env.CHAPPE_CORS_ORIGINS),
   });
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    checkCorsOrigins(parsed.data.corsOrigins);
+    return parsed.data;
+  }
   const violations = parsed.error.issues.map(({ path, message, code }) => ({
     field: path.join("."),
     rule: code,

@@ -21,6 +21,7 @@ async function sendFile(root: string, path: string, response: ServerResponse): P
     const body = await readFile(join(root, path));
     response.setHeader("content-type", types[extname(path)] ?? "application/octet-stream");
     response.setHeader("content-security-policy", contentPolicy);
+    response.setHeader("cache-control", "no-cache");
     response.end(body);
   } catch {
     response.statusCode = 404;
@@ -28,16 +29,27 @@ async function sendFile(root: string, path: string, response: ServerResponse): P
   }
 }
 
-/** The JWKS and the files of one folder; `/` is index.html. */
-export function createServeOther(root: string): ServeOther {
+function sendJson(value: unknown, response: ServerResponse): true {
+  response.setHeader("content-type", "application/json");
+  response.setHeader("cache-control", "no-cache");
+  response.end(JSON.stringify(value));
+  return true;
+}
+
+/** What the chat page learns about its server. */
+export interface ChatConfig {
+  /** Accounts of development mode; empty otherwise. */
+  readonly demoNames: readonly string[];
+  readonly demoPassword: string;
+}
+
+/** The JWKS, the chat page's settings and the files of one folder; `/` is index.html. */
+export function createServeOther(root: string, chatConfig: ChatConfig): ServeOther {
   return (jwks) => (request, response) => {
-    if (request.method !== "GET" || request.url === undefined) return false;
+    if ((request.method !== "GET" && request.method !== "HEAD") || request.url === undefined) return false;
     const path = new URL(request.url, "http://localhost").pathname;
-    if (path === "/.well-known/jwks.json") {
-      response.setHeader("content-type", "application/json");
-      response.end(JSON.stringify(jwks));
-      return true;
-    }
+    if (path === "/.well-known/jwks.json") return sendJson(jwks, response);
+    if (path === "/chat-config.json") return sendJson(chatConfig, response);
     const file = normalize(path === "/" ? "/index.html" : path);
     if (types[extname(file)] === undefined) return false;
     void sendFile(root, file, response);

@@ -22,7 +22,8 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { createAuth } from "../auth/auth.ts";
 import { createPasswordHasher } from "../auth/password-hasher.ts";
 import { createGroups } from "../groups/groups.ts";
-import { createHttpEdge, type EdgeService } from "../http-edge/http-edge.ts";
+import { createHttpEdge } from "../http-edge/http-edge.ts";
+import type { EdgeService } from "../http-edge/rpc-handler.ts";
 import { createLogin, type Login } from "../login/login.ts";
 import { createMsgProxy } from "../msg-proxy/msg-proxy.ts";
 import { createMsgReader } from "../msg-reader/msg-reader.ts";
@@ -103,8 +104,8 @@ function createBusiness(
   config: Config,
 ) {
   const hasher = createPasswordHasher({ memoryKib: config.argon2MemoryKib, passes: config.argon2Passes });
-  const attempts = { burst: config.authAttemptBurst, refillMs: 3_000 };
-  const auth = createAuth({ ...tokens, store: business, hasher, attempts });
+  const { authAttemptBurst: attemptBurst } = config;
+  const auth = createAuth({ ...tokens, store: business, hasher, ...(attemptBurst && { attemptBurst }) });
   const sync = createSync({ store, business, membership, transport });
   const services: EdgeService[] = [
     { service: AuthService, impl: auth },
@@ -141,8 +142,8 @@ export async function startChappe({ config, logger, serveOther, onFailed }: Star
   await writer.replayed;
   await pushServer.start();
   let ready = true;
-  const { host, port } = config;
-  const common = { host, port, services, verifier, validator, logger, ready: () => ready };
+  const { host, port, corsOrigins } = config;
+  const common = { host, port, corsOrigins, services, verifier, validator, logger, ready: () => ready };
   const edge = await createHttpEdge({ ...common, serveOther: serveOther(tokens.jwks) }).catch(
     async (error: unknown) => {
       for (const part of [writer, pushServer, online, engines]) await part.close();

@@ -8,7 +8,7 @@ import type { BusinessStore, UserRow } from "@chappe/mesh/ports/business-store.t
 import { clientAddressKey } from "@chappe/mesh/rpc/client-address.ts";
 import { identityKey } from "@chappe/mesh/rpc/identity.ts";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { createAttemptLimiter } from "./attempt-limiter.ts";
+import { type AttemptLimiter, createAttemptLimiter } from "./attempt-limiter.ts";
 import type { PasswordHasher } from "./password-hasher.ts";
 
 /** What createAuth needs. */
@@ -19,14 +19,16 @@ export interface AuthOptions {
   readonly hasher: PasswordHasher;
   /** Marks refresh tokens as ours, so that only one that was really given out can end its session by being reused. */
   readonly refreshKey: Uint8Array;
-  /** Attempts to sign in by name and by address: at once, and one more each so many milliseconds. @default 20, 3,000 */
-  readonly attempts?: { readonly burst: number; readonly refillMs: number };
+  /**
+   * Attempts at once, by account name or session and by address. @default limits.attemptBurstPerName and
+   * limits.attemptBurstPerAddress
+   */
+  readonly attemptBurst?: number;
   /** Unix milliseconds. @default Date.now */
   readonly now?: () => number;
 }
 
-/** Names and addresses whose attempts are counted. */
-const maxAttemptKeys = 50_000;
+const minuteMs = 60_000;
 const refreshPattern = /^(\d{1,19})\.([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})$/;
 
 /** A random id of 63 bits, never 0. */
@@ -40,13 +42,22 @@ const hashOf = (secret: string): Uint8Array => new Uint8Array(hash("sha256", sec
 class Auth {
   readonly #options: AuthOptions;
   readonly #now: () => number;
-  readonly #limiter;
+  /** By account name for passwords, by session for refresh tokens. */
+  readonly #perName: AttemptLimiter;
+  readonly #perAddress: AttemptLimiter;
 
   constructor(options: AuthOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    const { burst, refillMs } = options.attempts ?? { burst: 20, refillMs: 3_000 };
-    this.#limiter = createAttemptLimiter({ burst, refillMs, maxKeys: maxAttemptKeys, now: this.#now });
+    const limiter = (burst: number, perMinute: number): AttemptLimiter =>
+      createAttemptLimiter({
+        burst: options.attemptBurst ?? burst,
+        refillMs: minuteMs / perMinute,
+        maxKeys: limits.maxAttemptKeys,
+        now: this.#now,
+      });
+    this.#perName = limiter(limits.attemptBurstPerName, limits.attemptsPerMinutePerName);
+    this.#perAddress = limiter(limits.attemptBurstPerAddress, limits.attemptsPerMinutePerAddress);
   }
 
   async register(request: { name: string; password: string; displayName: string }, context: HandlerContext) {
@@ -62,18 +73,21 @@ class Auth {
 
   async signIn({ name, password }: { name: string; password: string }, context: HandlerContext) {
     this.#limitAddress(context);
-    this.#limiter.take(`name ${name}`);
+    this.#perName.take(`name ${name}`);
     const [user] = await this.#options.store.usersByName([name]);
     const good = await this.#options.hasher.verify(password, user?.passwordHash);
     if (!good || user === undefined) throw new ChappeError("WRONG_CREDENTIALS");
     return { tokens: await this.#openSession(user) };
   }
 
-  async refresh({ refreshToken }: { refreshToken: string }) {
+  async refresh({ refreshToken }: { refreshToken: string }, context: HandlerContext) {
+    this.#limitAddress(context);
     const { store } = this.#options;
     const match = refreshPattern.exec(refreshToken);
     if (match === null || !this.#isOurs(refreshToken, match[3]!)) throw new ChappeError("TOKEN_INVALID");
     const sessionId = BigInt(match[1]!);
+    // Only a token that we gave out counts against its session, so nobody can use up the attempts of another.
+    this.#perName.take(`session ${sessionId}`);
     const session = await store.session(sessionId);
     if (session === undefined) throw new ChappeError("SESSION_REVOKED");
     if (session.expiresTimeMs <= this.#now()) throw new ChappeError("TOKEN_EXPIRED");
@@ -109,7 +123,10 @@ class Auth {
 
   #limitAddress(context: HandlerContext): void {
     const address = context.values.get(clientAddressKey);
-    if (address !== "") this.#limiter.take(`address ${address}`);
+    // A long connection has no address here, but somebody who is signed in.
+    const { kind, userId } = context.values.get(identityKey);
+    if (address !== "") this.#perAddress.take(`address ${address}`);
+    else if (kind === "user") this.#perAddress.take(`user ${userId}`);
   }
 
   #refreshToken(sessionId: bigint, secret: string): string {

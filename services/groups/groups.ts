@@ -12,7 +12,14 @@ import type { MemberRow, MessageStore } from "@chappe/mesh/ports/message-store.t
 import { identityKey } from "@chappe/mesh/rpc/identity.ts";
 import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
 import { pageToken, parsePageToken } from "@chappe/mesh/rpc/page-token.ts";
-import { createClient, type HandlerContext, type ServiceImpl, type Transport } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  createClient,
+  type HandlerContext,
+  type ServiceImpl,
+  type Transport,
+} from "@connectrpc/connect";
 
 /** What createGroups needs. */
 export interface GroupsOptions {
@@ -32,8 +39,6 @@ interface Change {
   readonly role: MemberRole;
 }
 
-const firstPollMs = 2;
-const maxPollMs = 50;
 const userIdBytes = 8;
 
 const isPresent = (row: MemberRow): boolean => row.leaveSeq === 0;
@@ -48,6 +53,8 @@ class Groups {
   readonly #options: GroupsOptions;
   /** The change in hand of each group: two at once could both add the same member or overrun the limit. */
   readonly #changing = new Map<string, Promise<unknown>>();
+  /** Changes running or waiting. */
+  #changes = 0;
   readonly #messages;
 
   constructor(options: GroupsOptions) {
@@ -62,10 +69,12 @@ class Groups {
     await this.#checkUsers(others);
     const conversationId = newGroupId();
     const createdTimeMs = (this.#options.now ?? Date.now)();
-    await this.#options.business.insertGroup({ conversationId, title, ownerId, createdTimeMs });
     const owner: Change = { userId: ownerId, joined: true, role: MemberRole.OWNER };
     const members = others.map((userId): Change => ({ userId, joined: true, role: MemberRole.MEMBER }));
-    await this.#change(conversationId, ownerId, [owner, ...members], context);
+    await this.#oneAtATime(conversationId, context, async () => {
+      await this.#options.business.insertGroup({ conversationId, title, ownerId, createdTimeMs });
+      await this.#change(conversationId, ownerId, [owner, ...members], context);
+    });
     return { group: { conversationId, title, ownerId, createdTimeMs: BigInt(createdTimeMs) } };
   }
 
@@ -73,7 +82,7 @@ class Groups {
     { conversationId, userIds }: { conversationId: Uint8Array; userIds: bigint[] },
     context: HandlerContext,
   ) {
-    return this.#oneAtATime(conversationId, () => this.#add(conversationId, userIds, context));
+    return this.#oneAtATime(conversationId, context, () => this.#add(conversationId, userIds, context));
   }
 
   async #add(
@@ -96,7 +105,7 @@ class Groups {
     { conversationId, userIds }: { conversationId: Uint8Array; userIds: bigint[] },
     context: HandlerContext,
   ) {
-    return this.#oneAtATime(conversationId, () => this.#remove(conversationId, userIds, context));
+    return this.#oneAtATime(conversationId, context, () => this.#remove(conversationId, userIds, context));
   }
 
   async #remove(
@@ -152,15 +161,25 @@ class Groups {
     };
   }
 
-  async #oneAtATime<T>(conversationId: Uint8Array, work: () => Promise<T>): Promise<T> {
+  /** Runs a change behind those of the same group. OVERLOADED when limits.maxGroupChanges run or wait. */
+  async #oneAtATime<T>(conversationId: Uint8Array, context: HandlerContext, work: () => Promise<T>): Promise<T> {
+    if (this.#changes >= limits.maxGroupChanges) {
+      const { overloadRetryAfterMs: retryAfterMs } = limits;
+      throw new ChappeError("OVERLOADED", "too many groups are being changed", { retryAfterMs });
+    }
+    this.#changes++;
     const key = conversationKey(conversationId);
-    const before = this.#changing.get(key) ?? Promise.resolve();
-    const run = before.then(work, work);
+    const start = (): Promise<T> => {
+      if (context.signal.aborted) throw abandoned(context.signal, "nothing was changed");
+      return work();
+    };
+    const run = (this.#changing.get(key) ?? Promise.resolve()).then(start);
     const settled = run.catch(() => undefined);
     this.#changing.set(key, settled);
     try {
       return await run;
     } finally {
+      this.#changes--;
       if (this.#changing.get(key) === settled) this.#changing.delete(key);
     }
   }
@@ -194,20 +213,30 @@ class Groups {
   ): Promise<number> {
     const { store, membership } = this.#options;
     const clientMessageId = Uint8Array.from(Buffer.from(randomUUIDv7().replaceAll("-", ""), "hex"));
+    const { signal } = context;
     const timeoutMs = Math.min(context.timeoutMs() ?? limits.defaultCallTimeoutMs, limits.maxCallTimeoutMs);
     const deadlineMs = Date.now() + timeoutMs;
     const request = { conversationId, clientMessageId, membership: { byUserId, items: [...items] } };
     await this.#messages.appendMembership(request, { timeoutMs });
-    for (let waitMs = firstPollMs; Date.now() < deadlineMs; waitMs = Math.min(maxPollMs, waitMs * 2)) {
+    let waitMs: number = limits.membershipPollMinMs;
+    while (Date.now() < deadlineMs && !signal.aborted) {
       const [row] = await store.findSends([{ conversationId, senderId: byUserId, clientMessageId }]);
       if (row !== undefined) {
         membership.invalidate(conversationId);
         return row.seq;
       }
-      await sleep(waitMs);
+      await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+      waitMs = Math.min(limits.membershipPollMaxMs, waitMs * 2);
     }
-    throw new ChappeError("DEADLINE_EXCEEDED", "the change is on the log but was not sequenced in time");
+    const text = "the change is on the log but was not seen sequenced in time";
+    throw signal.aborted ? abandoned(signal, text) : new ChappeError("DEADLINE_EXCEEDED", text);
   }
+}
+
+/** Why a call whose signal is aborted ended: its time was over, or its caller has gone. */
+function abandoned(signal: AbortSignal, text: string): ChappeError {
+  const late = ConnectError.from(signal.reason).code === Code.DeadlineExceeded;
+  return new ChappeError(late ? "DEADLINE_EXCEEDED" : "CANCELLED", text);
 }
 
 /** Makes the implementation of GroupService. */

@@ -47,6 +47,18 @@ function takeRecord(lane: Lane): Waiting[] {
 
 const recordOverheadBytes = 64;
 
+/** Runs the lanes that are due and not on their way; answers how many requests waited in them. */
+function runDue(lanes: readonly Lane[], due: Set<number>, run: (partition: number) => Promise<void>): number {
+  const partitions = [...due].filter((partition) => lanes[partition]!.inFlight.length === 0);
+  due.clear();
+  let requests = 0;
+  for (const partition of partitions) {
+    requests += lanes[partition]!.waiting.length;
+    void run(partition);
+  }
+  return requests;
+}
+
 /** Lanes onto the message log. */
 export function createLanes(log: Log): Lanes {
   const lanes = Array.from({ length: log.partitions }, (): Lane => ({ waiting: [], waitingMessages: 0, inFlight: [] }));
@@ -68,19 +80,12 @@ export function createLanes(log: Log): Lanes {
     if (lane.waiting.length > 0) schedule(partition);
   };
 
-  const runDue = (): number => {
-    const partitions = [...due].filter((partition) => lanes[partition]!.inFlight.length === 0);
-    due.clear();
-    let requests = 0;
-    for (const partition of partitions) {
-      requests += lanes[partition]!.waiting.length;
-      void run(partition);
-    }
-    return requests;
-  };
-
   // Requests that came together share a record, and records of several partitions a group of the log.
-  const pacer = createTurnPacer({ run: runDue, busyItems: limits.busyTurnItems, intervalMs: limits.lanePaceMs });
+  const pacer = createTurnPacer({
+    run: () => runDue(lanes, due, run),
+    busyItems: limits.busyTurnItems,
+    intervalMs: limits.lanePaceMs,
+  });
   const schedule = (partition: number): void => {
     due.add(partition);
     pacer.request();

@@ -1,4 +1,4 @@
-import { PushService } from "@chappe/gen/proto/chappe/push/v1/push_service_pb.ts";
+import { type PublishRequest, PushService } from "@chappe/gen/proto/chappe/push/v1/push_service_pb.ts";
 import { encodePushRecord, type PushEntryFields } from "@chappe/mesh/codec/push-record.ts";
 import { conversationIdBytes, partitionOf } from "@chappe/mesh/ids/conversation-id.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
@@ -31,25 +31,32 @@ function partitionOfUser(userId: bigint, partitions: number): number {
 
 /** Serves PushService: at-least-once events go to the push log before the answer, others straight on. */
 export function createPushProxy({ log, contracts, intake, validator }: PushProxyOptions): Backend {
+  const publish = async (request: PublishRequest): Promise<void> => {
+    const { conversationId, userIds, svid, cmd } = request;
+    const event = contracts.event(svid, cmd);
+    if (event === undefined) throw invalidArgument("cmd", "event", "no contract has an event at this address");
+    const hasConversation = conversationId.length === conversationIdBytes;
+    if (hasConversation === userIds.length > 0) {
+      throw invalidArgument("user_ids", "exclusive", "exactly one of user_ids and conversation_id must be set");
+    }
+    const { onlyDeviceId, exceptUserId, payload } = request;
+    const entry: PushEntryFields = { conversationId, userIds, onlyDeviceId, exceptUserId, svid, cmd, payload };
+    if (event.atLeastOnce) {
+      const partition = hasConversation
+        ? partitionOf(conversationId, log.partitions)
+        : partitionOfUser(userIds[0]!, log.partitions);
+      await log.append("push", partition, encodePushRecord([entry]));
+    } else intake.dispatch(entry);
+  };
   return createServiceBackend(
     PushService,
     {
       async publish(request) {
-        const { conversationId, userIds, svid, cmd } = request;
-        const event = contracts.event(svid, cmd);
-        if (event === undefined) throw invalidArgument("cmd", "event", "no contract has an event at this address");
-        const hasConversation = conversationId.length === conversationIdBytes;
-        if (hasConversation === userIds.length > 0) {
-          throw invalidArgument("user_ids", "exclusive", "exactly one of user_ids and conversation_id must be set");
-        }
-        const { onlyDeviceId, exceptUserId, payload } = request;
-        const entry: PushEntryFields = { conversationId, userIds, onlyDeviceId, exceptUserId, svid, cmd, payload };
-        if (event.atLeastOnce) {
-          const partition = hasConversation
-            ? partitionOf(conversationId, log.partitions)
-            : partitionOfUser(userIds[0]!, log.partitions);
-          await log.append("push", partition, encodePushRecord([entry]));
-        } else intake.dispatch(entry);
+        await publish(request);
+        return {};
+      },
+      async publishBatch({ events }) {
+        await Promise.all(events.map(publish));
         return {};
       },
     },

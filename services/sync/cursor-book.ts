@@ -1,88 +1,114 @@
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { conversationIdOfKey } from "@chappe/mesh/ids/conversation-id.ts";
 import { limits } from "@chappe/mesh/limits.ts";
-import type { BusinessStore, CursorRow } from "@chappe/mesh/ports/business-store.ts";
+import type { BusinessStore } from "@chappe/mesh/ports/business-store.ts";
+import { CursorMap, type CursorState } from "./cursor-map.ts";
 
-/** A cursor as it stands in memory. */
-export interface CursorState {
-  deliveredSeq: number;
-  readSeq: number;
+/** Bounds of a cursor book; limits.* unless given. */
+export interface CursorBookOptions {
+  readonly flushMs?: number;
+  readonly maxDirty?: number;
+  readonly maxRowsPerWrite?: number;
 }
 
-/** Cursors that rise in memory first and reach the store and the other members a little later. */
+/** Cursors that rise in memory first and reach the store a little later. */
 export interface CursorBook {
-  /** Raises; answers nothing. Dropped when too many wait. */
-  raise(conversation: string, userId: bigint, deliveredSeq: number, readSeq: number): void;
-  /** What waits for the store, over what the store says. */
-  overlay(conversation: string, rows: readonly CursorRow[]): CursorRow[];
-  /** Writes what waits. */
+  /** Raises; answers whether it rose over what waits. OVERLOADED when too many wait, as while the store fails. */
+  raise(conversation: string, userId: bigint, deliveredSeq: number, readSeq: number): boolean;
+  /** What waits for the store of one user. */
+  waiting(conversation: string, userId: bigint): CursorState | undefined;
+  /** What waits for the store of one conversation, by user. Taken before the store is read, it misses nothing. */
+  waitingOf(conversation: string): ReadonlyMap<bigint, CursorState>;
+  /** Writes what waits; what the store does not take then is lost. */
   close(): Promise<void>;
 }
 
-/** Called with each batch of raised cursors, conversation by conversation. */
-export type OnRaised = (conversation: string, users: ReadonlyMap<bigint, CursorState>) => void;
+class Book implements CursorBook {
+  readonly #store: Pick<BusinessStore, "raiseCursors">;
+  readonly #flushMs: number;
+  readonly #maxDirty: number;
+  readonly #maxRows: number;
+  readonly #dirty = new CursorMap();
+  #writing = new CursorMap();
+  #timer: NodeJS.Timeout | undefined;
+  #flushing: Promise<void> = Promise.resolve();
+
+  constructor(store: Pick<BusinessStore, "raiseCursors">, options: CursorBookOptions) {
+    this.#store = store;
+    this.#flushMs = options.flushMs ?? limits.cursorFlushMs;
+    this.#maxDirty = options.maxDirty ?? limits.maxDirtyCursors;
+    this.#maxRows = options.maxRowsPerWrite ?? limits.maxCursorRowsPerWrite;
+  }
+
+  raise(conversation: string, userId: bigint, deliveredSeq: number, readSeq: number): boolean {
+    const before = this.waiting(conversation, userId);
+    if (before !== undefined && before.deliveredSeq >= deliveredSeq && before.readSeq >= readSeq) return false;
+    const isNew = this.#dirty.get(conversation, userId) === undefined;
+    if (isNew && this.#dirty.size + this.#writing.size >= this.#maxDirty) {
+      throw new ChappeError("OVERLOADED", "too many cursors wait for the store", { retryAfterMs: this.#flushMs });
+    }
+    this.#dirty.raise(conversation, userId, deliveredSeq, readSeq);
+    this.#schedule();
+    return true;
+  }
+
+  waiting(conversation: string, userId: bigint): CursorState | undefined {
+    const dirty = this.#dirty.get(conversation, userId);
+    const writing = this.#writing.get(conversation, userId);
+    if (dirty === undefined || writing === undefined) return dirty ?? writing;
+    return {
+      deliveredSeq: Math.max(dirty.deliveredSeq, writing.deliveredSeq),
+      readSeq: Math.max(dirty.readSeq, writing.readSeq),
+    };
+  }
+
+  waitingOf(conversation: string): ReadonlyMap<bigint, CursorState> {
+    const users = new Map(this.#writing.usersOf(conversation));
+    for (const userId of this.#dirty.usersOf(conversation).keys())
+      users.set(userId, this.waiting(conversation, userId)!);
+    return users;
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#flushing;
+    await this.#flush();
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#flushing = this.#flushing.then(() => this.#flush());
+    }, this.#flushMs);
+  }
+
+  /** Writes until nothing waits or the store fails; what it did not take waits on, with what has come since. */
+  async #flush(): Promise<void> {
+    while (this.#dirty.size > 0) {
+      this.#writing = this.#dirty.take(this.#maxRows);
+      const rows = this.#writing.entries().map(({ conversation, ...rest }) => ({
+        conversationId: conversationIdOfKey(conversation),
+        ...rest,
+      }));
+      try {
+        await this.#store.raiseCursors(rows);
+        this.#writing = new CursorMap();
+      } catch {
+        for (const { conversation, userId, deliveredSeq, readSeq } of this.#writing.entries())
+          this.#dirty.raise(conversation, userId, deliveredSeq, readSeq);
+        this.#writing = new CursorMap();
+        this.#schedule();
+        return;
+      }
+    }
+  }
+}
 
 /** A book with nothing waiting; it has no timer while idle. */
-export function createCursorBook(store: BusinessStore, onRaised: OnRaised): CursorBook {
-  let waiting = new Map<string, Map<bigint, CursorState>>();
-  let writing = new Map<string, Map<bigint, CursorState>>();
-  let count = 0;
-  let timer: NodeJS.Timeout | undefined;
-  let flushing: Promise<void> = Promise.resolve();
-
-  const rowsOf = (book: typeof waiting): CursorRow[] =>
-    [...book].flatMap(([key, users]) => {
-      const conversationId = conversationIdOfKey(key);
-      return [...users].map(([userId, state]) => ({ conversationId, userId, ...state }));
-    });
-
-  const flush = async (): Promise<void> => {
-    writing = waiting;
-    waiting = new Map();
-    count = 0;
-    for (const [key, users] of writing) onRaised(key, users);
-    // Cursors are lossy by contract: the next acknowledgement raises them again.
-    await store.raiseCursors(rowsOf(writing)).catch(() => undefined);
-    writing = new Map();
-  };
-  const flushNext = (): void => {
-    timer = undefined;
-    flushing = flushing.then(flush);
-  };
-
-  return {
-    raise(conversation, userId, deliveredSeq, readSeq) {
-      let users = waiting.get(conversation);
-      if (users === undefined) {
-        users = new Map();
-        waiting.set(conversation, users);
-      }
-      const state = users.get(userId);
-      if (state === undefined) {
-        if (count >= limits.maxWaitingReceipts) return;
-        count++;
-        users.set(userId, { deliveredSeq, readSeq });
-      } else {
-        state.deliveredSeq = Math.max(state.deliveredSeq, deliveredSeq);
-        state.readSeq = Math.max(state.readSeq, readSeq);
-      }
-      timer ??= setTimeout(flushNext, limits.receiptFlushMs);
-    },
-    overlay(conversation, rows) {
-      const merged = new Map(rows.map((row) => [row.userId, row]));
-      const conversationId = conversationIdOfKey(conversation);
-      for (const book of [writing, waiting]) {
-        for (const [userId, state] of book.get(conversation) ?? []) {
-          const old = merged.get(userId) ?? { conversationId, userId, deliveredSeq: 0, readSeq: 0 };
-          const deliveredSeq = Math.max(old.deliveredSeq, state.deliveredSeq);
-          merged.set(userId, { ...old, deliveredSeq, readSeq: Math.max(old.readSeq, state.readSeq) });
-        }
-      }
-      return [...merged.values()];
-    },
-    async close() {
-      clearTimeout(timer);
-      await flushing;
-      await flush();
-    },
-  };
+export function createCursorBook(
+  store: Pick<BusinessStore, "raiseCursors">,
+  options: CursorBookOptions = {},
+): CursorBook {
+  return new Book(store, options);
 }

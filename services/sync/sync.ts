@@ -1,7 +1,7 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import type { ReportDeliveredRequest, SyncService } from "@chappe/gen/proto/chappe/business/v1/sync_service_pb.ts";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import type { SyncService } from "@chappe/gen/proto/chappe/business/v1/sync_service_pb.ts";
 import { ReceiptSchema } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
-import { PushService } from "@chappe/gen/proto/chappe/push/v1/push_service_pb.ts";
+import { type PublishRequestSchema, PushService } from "@chappe/gen/proto/chappe/push/v1/push_service_pb.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { conversationIdBytes, conversationIdOfKey, conversationKey } from "@chappe/mesh/ids/conversation-id.ts";
 import { limits } from "@chappe/mesh/limits.ts";
@@ -12,7 +12,10 @@ import { eventAddress } from "@chappe/mesh/rpc/event-address.ts";
 import { identityKey } from "@chappe/mesh/rpc/identity.ts";
 import { pageToken, parsePageToken } from "@chappe/mesh/rpc/page-token.ts";
 import { createClient, type HandlerContext, type ServiceImpl, type Transport } from "@connectrpc/connect";
-import { type CursorBook, type CursorState, createCursorBook } from "./cursor-book.ts";
+import { type CursorBook, createCursorBook } from "./cursor-book.ts";
+import { type CursorIntake, createCursorIntake, cursorOf } from "./cursor-intake.ts";
+import { type CursorEntry, CursorMap } from "./cursor-map.ts";
+import { createReceiptBatcher, type ReceiptBatcher } from "./receipt-batcher.ts";
 
 /** What createSync needs. */
 export interface SyncOptions {
@@ -30,62 +33,70 @@ export interface Sync {
 }
 
 const receiptAddress = eventAddress(ReceiptSchema);
-/** Cursors of one GetCursors; the contract's bound. */
-const maxCursors = 500;
+const defaultPageSize = 500;
 
 class SyncHandlers {
   readonly #options: SyncOptions;
   readonly #push;
-  readonly cursors: CursorBook;
+  readonly #cursors: CursorBook;
+  readonly #receipts: ReceiptBatcher;
+  readonly intake: CursorIntake;
 
   constructor(options: SyncOptions) {
     this.#options = options;
     this.#push = createClient(PushService, options.transport);
-    // Receipts are lossy: a failed push is found again by GetCursors.
-    const onRaised = (key: string, users: ReadonlyMap<bigint, CursorState>): void =>
-      void this.#publish(key, users).catch(() => undefined);
-    this.cursors = createCursorBook(options.business, onRaised);
+    this.#cursors = createCursorBook(options.business);
+    // Receipts are lossy: what is not pushed is found again by GetCursors.
+    this.#receipts = createReceiptBatcher({ publish: (batch) => this.#publish(batch) });
+    this.intake = createCursorIntake({ ...options, onCursor: (cursor) => this.#raise(cursor) });
   }
 
   async listHeads(request: { pageSize: number; pageToken: string }, userId: bigint) {
     const { store, business } = this.#options;
-    const limit = request.pageSize === 0 ? 500 : request.pageSize;
+    const limit = request.pageSize === 0 ? defaultPageSize : request.pageSize;
     const after = parsePageToken(request.pageToken, conversationIdBytes);
     const rows = await store.conversationsOf(userId, { limit, ...(after && { afterConversationId: after }) });
     const ids = rows.map((row) => row.conversationId);
-    const read = new Map<string, number>();
+    const read = new Map(
+      ids.map(conversationKey).map((key) => [key, this.#cursors.waiting(key, userId)?.readSeq ?? 0]),
+    );
     for (const cursor of await business.cursorsOf(userId, ids)) {
-      read.set(conversationKey(cursor.conversationId), cursor.readSeq);
+      const key = conversationKey(cursor.conversationId);
+      read.set(key, Math.max(cursor.readSeq, read.get(key)!));
     }
     const heads = rows.map(({ conversationId, headSeq, leaveSeq, joinSeq }) => ({
       conversationId,
       headSeq: BigInt(leaveSeq === 0 ? headSeq : Math.min(headSeq, leaveSeq - 1)),
       firstSeq: BigInt(joinSeq),
-      readSeq: BigInt(read.get(conversationKey(conversationId)) ?? 0),
+      readSeq: BigInt(read.get(conversationKey(conversationId))!),
     }));
     return { heads, nextPageToken: rows.length === limit ? pageToken(rows.at(-1)!.conversationId) : "" };
   }
 
-  async markRead(conversationId: Uint8Array, userId: bigint, seq: number) {
-    const { leaveSeq } = await this.#memberRow(userId, conversationId);
-    const [head = 0] = await this.#options.store.heads([conversationId]);
-    // A push may overtake the commit, so a mark a little beyond the committed head is taken.
-    const most = leaveSeq === 0 ? head + limits.maxWriterMessagesInFlight : leaveSeq - 1;
-    const readSeq = Math.min(seq, most);
-    this.cursors.raise(conversationKey(conversationId), userId, readSeq, readSeq);
-    return {};
-  }
-
   async getCursors(conversationId: Uint8Array, userId: bigint) {
     if ((await this.#memberRow(userId, conversationId)).leaveSeq > 0) throw new ChappeError("NOT_A_MEMBER");
-    const stored = await this.#options.business.cursors(conversationId, maxCursors);
-    const rows = this.cursors.overlay(conversationKey(conversationId), stored);
-    const toWire = ({ userId: id, deliveredSeq, readSeq }: (typeof rows)[number]) => ({
+    const waiting = this.#cursors.waitingOf(conversationKey(conversationId));
+    const cursors = new CursorMap();
+    for (const row of await this.#options.business.cursors(conversationId, limits.maxCursorsPerAnswer))
+      cursors.raise("", row.userId, row.deliveredSeq, row.readSeq);
+    for (const [id, { deliveredSeq, readSeq }] of waiting) cursors.raise("", id, deliveredSeq, readSeq);
+    const toWire = ({ userId: id, deliveredSeq, readSeq }: CursorEntry) => ({
       userId: id,
       deliveredSeq: BigInt(deliveredSeq),
       readSeq: BigInt(readSeq),
     });
-    return { cursors: rows.slice(0, maxCursors).map(toWire) };
+    return { cursors: cursors.take(limits.maxCursorsPerAnswer).entries().map(toWire) };
+  }
+
+  async close(): Promise<void> {
+    await this.intake.close();
+    await this.#receipts.close();
+    await this.#cursors.close();
+  }
+
+  #raise({ conversation, userId, deliveredSeq, readSeq }: CursorEntry): void {
+    if (this.#cursors.raise(conversation, userId, deliveredSeq, readSeq))
+      this.#receipts.add(conversation, userId, deliveredSeq, readSeq);
   }
 
   async #memberRow(userId: bigint, conversationId: Uint8Array): Promise<MemberRow> {
@@ -99,15 +110,17 @@ class SyncHandlers {
     return membership.get(conversationId) ?? membership.load(conversationId);
   }
 
-  async #publish(conversation: string, users: ReadonlyMap<bigint, CursorState>): Promise<void> {
-    const conversationId = conversationIdOfKey(conversation);
-    const members = (await this.#view(conversationId)).readersAt(Number.MAX_SAFE_INTEGER);
-    if (members.length > limits.maxReceiptMembers || members.length < 2) return;
-    for (const [userId, { deliveredSeq, readSeq }] of users) {
+  async #publish(batch: readonly CursorEntry[]): Promise<void> {
+    const events: MessageInitShape<typeof PublishRequestSchema>[] = [];
+    for (const { conversation, userId, deliveredSeq, readSeq } of batch) {
+      const conversationId = conversationIdOfKey(conversation);
+      const members = (await this.#view(conversationId)).readersAt(Number.MAX_SAFE_INTEGER);
+      if (members.length > limits.maxReceiptMembers || members.length < 2) continue;
       const receipt = { conversationId, userId, deliveredSeq: BigInt(deliveredSeq), readSeq: BigInt(readSeq) };
       const payload = toBinary(ReceiptSchema, create(ReceiptSchema, receipt));
-      await this.#push.publish({ ...receiptAddress, conversationId, exceptUserId: userId, payload });
+      events.push({ ...receiptAddress, conversationId, exceptUserId: userId, payload });
     }
+    if (events.length > 0) await this.#push.publishBatch({ events });
   }
 }
 
@@ -118,15 +131,18 @@ export function createSync(options: SyncOptions): Sync {
   return {
     impl: {
       listHeads: (request, context) => handlers.listHeads(request, userOf(context)),
-      markRead: ({ conversationId, seq }, context) => handlers.markRead(conversationId, userOf(context), Number(seq)),
+      async markRead({ conversationId, seq }, context) {
+        await handlers.intake.takeOne(cursorOf(conversationId, userOf(context), seq, seq));
+        return {};
+      },
       getCursors: ({ conversationId }, context) => handlers.getCursors(conversationId, userOf(context)),
-      reportDelivered({ items }: ReportDeliveredRequest) {
-        for (const { conversationId, userId, seq } of items) {
-          handlers.cursors.raise(conversationKey(conversationId), userId, Number(seq), 0);
-        }
+      async reportDelivered({ items }) {
+        await handlers.intake.take(
+          items.map(({ conversationId, userId, seq }) => cursorOf(conversationId, userId, seq, 0n)),
+        );
         return {};
       },
     },
-    close: () => handlers.cursors.close(),
+    close: () => handlers.close(),
   };
 }

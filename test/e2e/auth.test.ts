@@ -93,6 +93,6 @@ describe("the edge", () => {
     const response = await fetch(`${server.url}/chappe.push.v1.PushService/Publish`, { method: "POST", body: "{}" });
     expect(response.status).toBe(404);
     const large = callJson(server.url, auth("SignIn"), { name: "dora", password: "x".repeat(2 * 1024 * 1024) });
-    await expect(large).rejects.toMatchObject({ code: "resource_exhausted" });
+    await expect(large).rejects.toMatchObject({ code: "invalid_argument", reason: "FRAME_TOO_LARGE" });
   });
 });

@@ -22,7 +22,7 @@ export async function startTestServer(): Promise<TestServer> {
   const start = (port: number): Promise<Chappe> => {
     const args = ["--port", String(port), "--data", dataDirectory, "--json"];
     const env = { CHAPPE_ARGON2_MEMORY_KIB: "8", CHAPPE_ARGON2_PASSES: "1", CHAPPE_AUTH_ATTEMPT_BURST: "100000" };
-    const serveOther = createServeOther(join(dataDirectory, "no-pages"));
+    const serveOther = createServeOther(join(dataDirectory, "no-pages"), { demoNames: [], demoPassword: "" });
     const onFailed = (error: Error): void => {
       throw error;
     };

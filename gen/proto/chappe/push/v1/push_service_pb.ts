@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file chappe/push/v1/push_service.proto.
  */
 export const file_chappe_push_v1_push_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFjaGFwcGUvcHVzaC92MS9wdXNoX3NlcnZpY2UucHJvdG8SDmNoYXBwZS5wdXNoLnYxIsgBCg5QdWJsaXNoUmVxdWVzdBIbCgh1c2VyX2lkcxgBIAMoBkIJukgGkgEDEOgHEhYKDm9ubHlfZGV2aWNlX2lkGAIgASgGEiAKD2NvbnZlcnNhdGlvbl9pZBgDIAEoDEIHukgEegIYEBIWCg5leGNlcHRfdXNlcl9pZBgEIAEoBhIVCgRzdmlkGAUgASgNQge6SAQqAiAAEhQKA2NtZBgGIAEoDUIHukgEKgIgABIaCgdwYXlsb2FkGAcgASgMQgm6SAZ6BBiAgAQiEQoPUHVibGlzaFJlc3BvbnNlMmkKC1B1c2hTZXJ2aWNlElQKB1B1Ymxpc2gSHi5jaGFwcGUucHVzaC52MS5QdWJsaXNoUmVxdWVzdBofLmNoYXBwZS5wdXNoLnYxLlB1Ymxpc2hSZXNwb25zZSII+LsYAYC8GAMaBKi7GChiBnByb3RvMw", [file_buf_validate_validate, file_chappe_mesh_v1_options]);
+  fileDesc("CiFjaGFwcGUvcHVzaC92MS9wdXNoX3NlcnZpY2UucHJvdG8SDmNoYXBwZS5wdXNoLnYxIsgBCg5QdWJsaXNoUmVxdWVzdBIbCgh1c2VyX2lkcxgBIAMoBkIJukgGkgEDEOgHEhYKDm9ubHlfZGV2aWNlX2lkGAIgASgGEiAKD2NvbnZlcnNhdGlvbl9pZBgDIAEoDEIHukgEegIYEBIWCg5leGNlcHRfdXNlcl9pZBgEIAEoBhIVCgRzdmlkGAUgASgNQge6SAQqAiAAEhQKA2NtZBgGIAEoDUIHukgEKgIgABIaCgdwYXlsb2FkGAcgASgMQgm6SAZ6BBiAgAQiEQoPUHVibGlzaFJlc3BvbnNlIlAKE1B1Ymxpc2hCYXRjaFJlcXVlc3QSOQoGZXZlbnRzGAEgAygLMh4uY2hhcHBlLnB1c2gudjEuUHVibGlzaFJlcXVlc3RCCbpIBpIBAxCABCIWChRQdWJsaXNoQmF0Y2hSZXNwb25zZTLOAQoLUHVzaFNlcnZpY2USVAoHUHVibGlzaBIeLmNoYXBwZS5wdXNoLnYxLlB1Ymxpc2hSZXF1ZXN0Gh8uY2hhcHBlLnB1c2gudjEuUHVibGlzaFJlc3BvbnNlIgj4uxgBgLwYAxJjCgxQdWJsaXNoQmF0Y2gSIy5jaGFwcGUucHVzaC52MS5QdWJsaXNoQmF0Y2hSZXF1ZXN0GiQuY2hhcHBlLnB1c2gudjEuUHVibGlzaEJhdGNoUmVzcG9uc2UiCPi7GAKAvBgDGgSouxgoYgZwcm90bzM", [file_buf_validate_validate, file_chappe_mesh_v1_options]);
 
 /**
  * Request of PushService.Publish. Exactly one of user_ids and conversation_id is set.
@@ -95,6 +95,42 @@ export const PublishResponseSchema: GenMessage<PublishResponse> = /*@__PURE__*/
   messageDesc(file_chappe_push_v1_push_service, 1);
 
 /**
+ * Request of PushService.PublishBatch.
+ *
+ * @generated from message chappe.push.v1.PublishBatchRequest
+ */
+export type PublishBatchRequest = Message<"chappe.push.v1.PublishBatchRequest"> & {
+  /**
+   * The events.
+   *
+   * @generated from field: repeated chappe.push.v1.PublishRequest events = 1;
+   */
+  events: PublishRequest[];
+};
+
+/**
+ * Describes the message chappe.push.v1.PublishBatchRequest.
+ * Use `create(PublishBatchRequestSchema)` to create a new message.
+ */
+export const PublishBatchRequestSchema: GenMessage<PublishBatchRequest> = /*@__PURE__*/
+  messageDesc(file_chappe_push_v1_push_service, 2);
+
+/**
+ * Response of PushService.PublishBatch: its at-least-once events are on the push log.
+ *
+ * @generated from message chappe.push.v1.PublishBatchResponse
+ */
+export type PublishBatchResponse = Message<"chappe.push.v1.PublishBatchResponse"> & {
+};
+
+/**
+ * Describes the message chappe.push.v1.PublishBatchResponse.
+ * Use `create(PublishBatchResponseSchema)` to create a new message.
+ */
+export const PublishBatchResponseSchema: GenMessage<PublishBatchResponse> = /*@__PURE__*/
+  messageDesc(file_chappe_push_v1_push_service, 3);
+
+/**
  * Takes events in. Served by PushProxy.
  *
  * @generated from service chappe.push.v1.PushService
@@ -109,6 +145,16 @@ export const PushService: GenService<{
     methodKind: "unary";
     input: typeof PublishRequestSchema;
     output: typeof PublishResponseSchema;
+  },
+  /**
+   * Sends many events with one call, each as Publish would; fails when one fails, the others may have gone out.
+   *
+   * @generated from rpc chappe.push.v1.PushService.PublishBatch
+   */
+  publishBatch: {
+    methodKind: "unary";
+    input: typeof PublishBatchRequestSchema;
+    output: typeof PublishBatchResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_chappe_push_v1_push_service, 0);
