@@ -183,4 +183,48 @@ export const limits = Object.freeze({
   /** Origins that may be named for CORS; how long a browser may keep a preflight's answer. */
   maxCorsOrigins: 64,
   httpPreflightMaxAgeMs: 7_200_000,
+  /** Long connections of one client address (IPv6: of one /64): at once, of them before Hello, new per second and burst. */
+  maxConnectionsPerAddress: 10_000,
+  maxUnauthenticatedPerAddress: 1_000,
+  connectsPerSecondPerAddress: 500,
+  connectBurstPerAddress: 2_000,
+  /** Client addresses without a connection whose rate is remembered. */
+  maxIdleAddresses: 50_000,
+  /** Networks of proxies whose word about the client's address is taken. */
+  maxTrustedProxies: 64,
+  /** First buffer of a TCP frame that comes in pieces. */
+  tcpPieceStartBytes: 256,
+  /** A PROXY protocol v2 header. */
+  maxProxyHeaderBytes: 536,
+  /** gRPC: streams of one HTTP/2 connection, streams it may reset at once and per second, invalid frames and refused streams. */
+  maxGrpcStreamsPerConnection: 100,
+  grpcStreamResetBurst: 200,
+  grpcStreamResetsPerSecond: 20,
+  maxGrpcInvalidFrames: 100,
+  maxGrpcRejectedStreams: 100,
+  /** HTTP/2 connections on the gRPC port; bytes waiting in a stream before it counts as stalled. */
+  maxGrpcConnections: 18_500,
+  streamHighWaterBytes: 64 * 1024,
+  /** A gRPC connection without a stream is closed after so long; one that is silent is pinged, and closed without an answer. */
+  grpcIdleConnectionMs: 30_000,
+  grpcKeepaliveMs: 60_000,
+  grpcKeepaliveTimeoutMs: 20_000,
+  /** Listen streams say something at least so often: proxies cut silent ones after 60 s. */
+  listenKeepaliveMs: 20_000,
+  /** One SendFrame request. */
+  maxSendFrameBytes: 192 * 1024,
+  /** UDP: one datagram, tickets waiting to be used, their life, life of a cookie. */
+  maxUdpDatagramBytes: 1_200,
+  maxUdpTickets: 20_000,
+  udpTicketTtlMs: 30_000,
+  udpCookieSlotMs: 30_000,
+  /** UDP: counters remembered against replay; datagrams on their way, at first and at most; datagrams kept for order. */
+  udpReplayWindow: 1_024,
+  udpStartInFlight: 16,
+  maxUdpInFlight: 64,
+  maxUdpReorder: 128,
+  /** UDP: first wait for an acknowledgement, doubled each time up to the longest, and how often. */
+  udpRetransmitMs: 250,
+  maxUdpRetransmitMs: 4_000,
+  maxUdpRetransmits: 8,
 });

@@ -52,8 +52,9 @@ export interface StoreCommit {
   readonly runs: readonly MessageRun[];
   readonly sends: readonly SendRow[];
   /**
-   * Rows to upsert by (conversation, user); joinSeq 0 keeps the stored one (a member leaves). Direct conversations get
-   * both users' rows with their first message.
+   * Rows to upsert by (conversation, user); joinSeq 0 keeps the stored one (a member leaves). A change that repeats
+   * what stands moves nothing: who had left stays out from the first leave on, who was there keeps the first join.
+   * Direct conversations get both users' rows with their first message.
    */
   readonly members: readonly MemberRow[];
 }
@@ -72,6 +73,9 @@ export interface ConversationRow extends MemberRow {
 
 /**
  * Messages, dedupe rows, members and the progress of the writers. Every method is atomic; reads see whole commits only.
+ * A settled commit is visible to every read. An engine may make commits durable later, always whole and in order: after
+ * a crash `claim` answers the last durable point, and the log replays the rest to the same rows. `claim` is durable when
+ * it settles, and `close` makes everything so.
  * Rejects with UNAVAILABLE when closed, DISK_FULL when the disk is full (then nothing of the call took effect).
  */
 export interface MessageStore {

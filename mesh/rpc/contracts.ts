@@ -10,6 +10,7 @@ import { file_chappe_business_v1_auth_service } from "@chappe/gen/proto/chappe/b
 import { file_chappe_business_v1_group_service } from "@chappe/gen/proto/chappe/business/v1/group_service_pb.ts";
 import { file_chappe_business_v1_sync_service } from "@chappe/gen/proto/chappe/business/v1/sync_service_pb.ts";
 import { file_chappe_business_v1_user_service } from "@chappe/gen/proto/chappe/business/v1/user_service_pb.ts";
+import { file_chappe_edge_v1_edge_stream } from "@chappe/gen/proto/chappe/edge/v1/edge_stream_pb.ts";
 import { file_chappe_edge_v1_session } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
 import {
   AuthLevel,
@@ -31,6 +32,7 @@ export const contractFiles: readonly DescFile[] = [
   file_chappe_business_v1_group_service,
   file_chappe_business_v1_sync_service,
   file_chappe_business_v1_user_service,
+  file_chappe_edge_v1_edge_stream,
   file_chappe_edge_v1_session,
   file_chappe_msg_v1_message,
   file_chappe_msg_v1_message_service,

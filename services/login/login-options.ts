@@ -29,6 +29,8 @@ export interface LoginOptions {
   readonly contracts?: Contracts;
   /** Origins of pages that may connect, besides the server's own. @default none */
   readonly allowedOrigins?: readonly string[];
+  /** Proxies, "10.0.0.0/8" or single addresses, whose X-Forwarded-For on WebSocket upgrades is taken. @default none */
+  readonly trustedProxies?: readonly string[];
   /** Classes in which the newest device ends the others. @default none */
   readonly singleDeviceClasses?: readonly DeviceClass[];
   /** Bounds that differ from mesh/limits.ts. @default none */

@@ -1,10 +1,13 @@
 import { randomInt } from "node:crypto";
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { conversationKey } from "@chappe/mesh/ids/conversation-id.ts";
 import { silentLogger } from "@chappe/mesh/lifecycle/logger.ts";
 import { limits as defaultLimits } from "@chappe/mesh/limits.ts";
 import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
 import type { Delivery, DeliverySink } from "@chappe/mesh/rpc/delivery.ts";
 import { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
+import { type AddressTicket, createAddressLimits } from "./address-limits.ts";
+import type { LoginDoor } from "./login-door.ts";
 import type { LoginLimits, LoginOptions } from "./login-options.ts";
 import { createLoginStats, type LoginStats } from "./login-stats.ts";
 import { Outbox } from "./outbox.ts";
@@ -15,12 +18,11 @@ import type { SessionContext } from "./session-context.ts";
 import { SessionIndex } from "./session-index.ts";
 import { drainPacket, pushPacket } from "./session-packets.ts";
 import { SharedPacket, type Transport } from "./transport.ts";
+import { createTrustedProxies } from "./trusted-proxies.ts";
 import { acceptWebSockets } from "./web-socket/web-socket-acceptor.ts";
 
 /** The tier of long connections. */
-export interface Login extends DeliverySink {
-  /** Opens a session on a transport: bytes in by `session.onFrame`, bytes out by the transport. */
-  openSession(transport: Transport): Session;
+export interface Login extends DeliverySink, LoginDoor {
   /** Counters since the start. */
   stats(): Readonly<LoginStats>;
   /**
@@ -91,6 +93,12 @@ function drainWindow(windowMs: number, signal: AbortSignal | undefined): Promise
   });
 }
 
+function refusalOf(accepting: boolean): ChappeError {
+  return accepting
+    ? new ChappeError("OVERLOADED", "The server has too many connections.")
+    : new ChappeError("UNAVAILABLE", "The server is going down.");
+}
+
 /** Login of one process: takes the WebSocket upgrades of `options.server` from now on. */
 export function createLogin(options: LoginOptions): Login {
   const limits: LoginLimits = Object.freeze({ ...defaultLimits, ...options.limits });
@@ -99,10 +107,18 @@ export function createLogin(options: LoginOptions): Login {
   const { sessions, stats, outbox, receipts } = context;
   let accepting = true;
 
-  const openSession = (transport: Transport): Session => {
+  const openSession = (transport: Transport, ticket?: AddressTicket): Session => {
     stats.accepted++;
     stats.connections++;
-    return new Session(context, transport);
+    return new Session(context, transport, ticket);
+  };
+  const addresses = createAddressLimits(limits, context.wheel.now);
+  const admit = (address: string): AddressTicket | ChappeError => {
+    // Closing connections still hold their memory, so the gauge counts and not the index.
+    const admitted =
+      accepting && stats.connections < limits.maxConnections ? addresses.enter(address) : refusalOf(accepting);
+    if (admitted instanceof ChappeError) stats.refused++;
+    return admitted;
   };
   const stopRevocations = context.verifier.onRevoked((revocation) => {
     for (const session of sessions.revoked(revocation)) session.kick("SESSION_REVOKED");
@@ -111,8 +127,8 @@ export function createLogin(options: LoginOptions): Login {
     server: options.server,
     limits,
     allowedOrigins: options.allowedOrigins ?? [],
-    // Closing connections still hold their memory, so the gauge counts and not the index.
-    accepts: () => accepting && stats.connections < limits.maxConnections,
+    proxies: createTrustedProxies(options.trustedProxies ?? []),
+    admit,
     openSession,
     onRefused: () => void stats.refused++,
   });
@@ -121,6 +137,9 @@ export function createLogin(options: LoginOptions): Login {
   };
 
   return {
+    limits,
+    wheel: context.wheel,
+    admit,
     openSession,
     stats: () => ({ ...stats, closes: { ...stats.closes } }),
     async deliver(deliveries) {

@@ -10,6 +10,7 @@ import { svidOf } from "@chappe/mesh/rpc/contracts.ts";
 import type { Identity } from "@chappe/mesh/rpc/identity.ts";
 import { methodContractsOf } from "@chappe/mesh/rpc/method-contracts.ts";
 import type { TokenClaims } from "@chappe/mesh/rpc/token-verifier.ts";
+import type { AddressTicket } from "./address-limits.ts";
 import { answerHeartbeat, answerHello } from "./handshake.ts";
 import { forwardCall } from "./pending-call.ts";
 import type { SessionContext } from "./session-context.ts";
@@ -48,9 +49,11 @@ export class Session extends SessionOutput {
   #frameTokens: number;
   #lastFrameMs: number;
   #tailHints: TailHints | undefined = undefined;
+  readonly #ticket: AddressTicket | undefined;
 
-  constructor(context: SessionContext, transport: Transport) {
+  constructor(context: SessionContext, transport: Transport, ticket?: AddressTicket) {
     super(context, transport);
+    this.#ticket = ticket;
     this.#frameTokens = context.limits.frameBurstPerConnection;
     this.#lastFrameMs = Math.floor(context.wheel.now());
     context.sessions.add(this);
@@ -118,6 +121,7 @@ export class Session extends SessionOutput {
   /** The transport is closed, by whomever. */
   onTransportClosed(): void {
     if (!this.ended) this.#finish("CLIENT");
+    this.#ticket?.leave();
     this.context.onConnectionClosed();
   }
 
@@ -160,6 +164,7 @@ export class Session extends SessionOutput {
   open(welcome: Packet): void {
     const { wheel, limits, sessions, singleDeviceClasses } = this.context;
     this.#state = open;
+    this.#ticket?.welcome();
     this.callsInFlight = 0;
     this.release(welcome);
     wheel.schedule(this, limits.heartbeatTimeoutMs);

@@ -12,6 +12,7 @@ import type {
   StoreCommit,
 } from "../../ports/message-store.ts";
 import { cutRuns, type RunCut } from "../cut-runs.ts";
+import { mergeMember } from "../merge-member.ts";
 
 interface Conversation {
   /** In order of seq. */
@@ -142,8 +143,7 @@ class MemoryMessageStore implements MessageStore {
 
   #upsertMember(row: MemberRow): void {
     const { members } = this.#conversation(row.conversationId);
-    const joinSeq = row.joinSeq === 0 ? (members.get(row.userId)?.joinSeq ?? 0) : row.joinSeq;
-    members.set(row.userId, { ...row, joinSeq });
+    members.set(row.userId, mergeMember(members.get(row.userId), row));
     const keys = this.#conversationsByUser.get(row.userId) ?? new Set<string>();
     this.#conversationsByUser.set(row.userId, keys.add(conversationKey(row.conversationId)));
   }

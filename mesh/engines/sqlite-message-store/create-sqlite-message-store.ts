@@ -13,9 +13,10 @@ import type {
   SendRow,
 } from "../../ports/message-store.ts";
 import { cutRuns } from "../cut-runs.ts";
+import { mergeMember } from "../merge-member.ts";
 import { createWorkerHost, type WorkerHost } from "../sqlite/worker-host.ts";
 import { packedSendBytes } from "./flush-format.ts";
-import { Memtable, mergeMember } from "./memtable.ts";
+import { Memtable } from "./memtable.ts";
 import { packFlush, unpackSend } from "./pack-flush.ts";
 
 /** Options of createSqliteMessageStore. */

@@ -1,19 +1,9 @@
 import { conversationKey } from "../../ids/conversation-id.ts";
 import type { MemberRow, MessageRun, SendKey, SendRow, StoreCommit } from "../../ports/message-store.ts";
+import { mergeMember } from "../merge-member.ts";
 
 const isSame = (row: SendRow, key: SendKey): boolean =>
   row.senderId === key.senderId && Buffer.compare(row.conversationId, key.conversationId) === 0;
-
-/**
- * Later rows win, but a change repeated after a crash moves nothing: who had left stays out from the first leave on,
- * and who was there keeps the first join. joinSeq 0 keeps the older one.
- */
-export function mergeMember(older: MemberRow | undefined, newer: MemberRow): MemberRow {
-  if (older === undefined) return newer;
-  if (older.leaveSeq > 0 && newer.leaveSeq > 0) return older;
-  const keepsJoin = newer.joinSeq === 0 || (older.leaveSeq === 0 && newer.leaveSeq === 0);
-  return keepsJoin ? { ...newer, joinSeq: older.joinSeq } : newer;
-}
 
 /** Commits that are not in the database yet. */
 export class Memtable {

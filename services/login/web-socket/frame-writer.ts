@@ -7,6 +7,7 @@ const finBinary = 0x82;
 const shortLength = 125;
 const length16 = 126;
 const length64 = 127;
+const none: readonly Outgoing[] = [];
 
 /** Header of an unmasked, unfragmented binary frame: 2, 4 or 10 bytes. */
 export function frameHeader(payloadBytes: number): Buffer {
@@ -30,8 +31,18 @@ export interface FrameWriter {
   frame(first: Outgoing, rest: readonly Outgoing[] | undefined, batchBytes: number): Buffer;
 }
 
-/** A frame writer for one event loop. */
-export function createFrameWriter(): FrameWriter {
+/** How frames of another transport differ from those of WebSocket. */
+export interface Framing {
+  /** What stands before a batch of so many bytes. */
+  readonly header: (payloadBytes: number) => Uint8Array;
+  /** Whether `SharedPacket.frame` holds frames of this framing. */
+  readonly usesMemo: boolean;
+}
+
+/** A frame writer for one event loop. @param framing @default that of WebSocket */
+export function createFrameWriter(
+  { header, usesMemo }: Framing = { header: frameHeader, usesMemo: true },
+): FrameWriter {
   let scratch = new ByteWriter();
   let lastFirst: Outgoing | undefined;
   let lastRest: readonly Outgoing[] = [];
@@ -42,7 +53,7 @@ export function createFrameWriter(): FrameWriter {
     else appendPacket(scratch, outgoing);
   };
   const build = (first: Outgoing, rest: readonly Outgoing[], batchBytes: number): Buffer => {
-    scratch.raw(frameHeader(batchBytes));
+    scratch.raw(header(batchBytes));
     append(first);
     for (const outgoing of rest) append(outgoing);
     const frame = Buffer.from(scratch.view());
@@ -58,16 +69,17 @@ export function createFrameWriter(): FrameWriter {
 
   return {
     frame(first, rest, batchBytes) {
-      if (rest === undefined) {
-        if (!(first instanceof SharedPacket)) return build(first, [], batchBytes);
-        first.frame ??= build(first, [], batchBytes);
+      if (rest === undefined && !(first instanceof SharedPacket)) return build(first, none, batchBytes);
+      if (rest === undefined && usesMemo && first instanceof SharedPacket) {
+        first.frame ??= build(first, none, batchBytes);
         return first.frame;
       }
       // Members of one conversation get the same packets in the same turn: their frames are one.
-      if (lastFrame === undefined || !isLast(first, rest)) {
-        lastFrame = build(first, rest, batchBytes);
+      const others = rest ?? none;
+      if (lastFrame === undefined || !isLast(first, others)) {
+        lastFrame = build(first, others, batchBytes);
         lastFirst = first;
-        lastRest = rest;
+        lastRest = others;
       }
       return lastFrame;
     },

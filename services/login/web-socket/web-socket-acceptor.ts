@@ -1,10 +1,11 @@
 import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { WebSocketServer } from "ws";
+import type { LoginDoor } from "../login-door.ts";
 import type { LoginLimits } from "../login-options.ts";
-import type { Session } from "../session.ts";
-import type { Transport } from "../transport.ts";
+import type { TrustedProxies } from "../trusted-proxies.ts";
 import { createFrameWriter } from "./frame-writer.ts";
 import { WebSocketTransport } from "./web-socket-transport.ts";
 
@@ -17,15 +18,15 @@ export interface WebSocketAcceptorOptions {
   readonly limits: LoginLimits;
   /** Origins, e.g. "https://chat.example.com", besides the server's own and none at all. */
   readonly allowedOrigins: readonly string[];
-  /** False = answer 503. */
-  readonly accepts: () => boolean;
-  readonly openSession: (transport: Transport) => Session;
-  /** Told of each upgrade that was refused. */
+  readonly proxies: TrustedProxies;
+  readonly admit: LoginDoor["admit"];
+  readonly openSession: LoginDoor["openSession"];
+  /** Told of each upgrade from a foreign origin. */
   readonly onRefused: () => void;
 }
 
 function refuse(socket: Duplex, status: number): void {
-  const retry = status === 503 ? "Retry-After: 1\r\n" : "";
+  const retry = status !== 403 ? "Retry-After: 1\r\n" : "";
   socket.on("error", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n${retry}Content-Length: 0\r\n\r\n`);
 }
@@ -43,7 +44,7 @@ function originAllowed(request: IncomingMessage, allowed: ReadonlySet<string>): 
 
 /** Takes WebSocket upgrades of an HTTP server at `webSocketPath`; others stay with other listeners. Answers the end. */
 export function acceptWebSockets(options: WebSocketAcceptorOptions): () => void {
-  const { server, limits, accepts, openSession, onRefused } = options;
+  const { server, limits, proxies, admit, openSession, onRefused } = options;
   const allowed = new Set(options.allowedOrigins);
   const frames = createFrameWriter();
   // A variable, because closeTimeout is missing in the types of ws.
@@ -61,15 +62,24 @@ export function acceptWebSockets(options: WebSocketAcceptorOptions): () => void 
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const path = request.url?.split("?", 1)[0];
     if (path !== webSocketPath) return;
-    const status = accepts() ? (originAllowed(request, allowed) ? 0 : 403) : 503;
-    if (status !== 0) {
+    if (!originAllowed(request, allowed)) {
       onRefused();
-      refuse(socket, status);
+      refuse(socket, 403);
       return;
     }
+    const forwardedFor = request.headers["x-forwarded-for"]?.toString();
+    const ticket = admit(proxies.clientOf((socket as Socket).remoteAddress ?? "", forwardedFor));
+    if (ticket instanceof ChappeError) {
+      refuse(socket, ticket.row.name === "RATE_LIMITED" ? 429 : 503);
+      return;
+    }
+    let opened = false;
     sockets.handleUpgrade(request, socket, head, (transport) => {
-      transport.bind(openSession(transport), socket as Socket, frames);
+      opened = true;
+      transport.bind(openSession(transport, ticket), socket as Socket, frames);
     });
+    // handleUpgrade answers at once: a request that is no good upgrade has been refused by now.
+    if (!opened) ticket.leave();
   };
   server.on("upgrade", onUpgrade);
   return () => void server.off("upgrade", onUpgrade);

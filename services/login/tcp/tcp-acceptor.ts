@@ -1,0 +1,91 @@
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { packetSize } from "@chappe/mesh/codec/packet.ts";
+import { delimitedSize } from "@chappe/mesh/codec/wire-size.ts";
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { DelayedCall } from "../delayed-call.ts";
+import { listenOn } from "../listen-on.ts";
+import type { LoginDoor } from "../login-door.ts";
+import { errorPacket } from "../session-packets.ts";
+import { createTrustedProxies, type TrustedProxies } from "../trusted-proxies.ts";
+import { createFrameWriter, type FrameWriter } from "../web-socket/frame-writer.ts";
+import { type ProxyHeader, readProxyHeader } from "./proxy-header.ts";
+import { lengthHeader } from "./tcp-frames.ts";
+import { TcpTransport } from "./tcp-transport.ts";
+
+/** What acceptTcp needs. */
+export interface TcpAcceptorOptions {
+  readonly login: LoginDoor;
+  /** @default "127.0.0.1" */
+  readonly host?: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  /** Proxies that must begin each connection with a PROXY protocol v2 header. @default none */
+  readonly trustedProxies?: readonly string[];
+}
+
+/** A port that takes long connections. */
+export interface TcpAcceptor {
+  readonly port: number;
+  /** Stops listening. The connections are Login's to close, before. */
+  close(): Promise<void>;
+}
+
+/** Hands over the client's address and what came after the header, or cuts the connection. */
+function readHeader(
+  socket: Socket,
+  { wheel, limits }: LoginDoor,
+  onClient: (client: string, rest: Buffer) => void,
+): void {
+  let got: Buffer = Buffer.alloc(0);
+  const cut = new DelayedCall(() => socket.destroy());
+  wheel.schedule(cut, limits.helloTimeoutMs);
+  const onClose = (): void => wheel.cancel(cut);
+  const onData = (chunk: Buffer): void => {
+    got = Buffer.concat([got, chunk]);
+    const header: ProxyHeader | "more" | "bad" = readProxyHeader(got);
+    if (header === "more") return;
+    wheel.cancel(cut);
+    socket.off("data", onData).off("close", onClose);
+    if (header === "bad") socket.destroy();
+    else onClient(header.address ?? socket.remoteAddress ?? "", got.subarray(header.bytes));
+  };
+  socket.on("data", onData).on("close", onClose);
+}
+
+function refuse(socket: Socket, error: ChappeError, writer: FrameWriter): void {
+  const packet = errorPacket(0, error);
+  socket.end(writer.frame(packet, undefined, delimitedSize(packetSize(packet))), () => socket.destroy());
+}
+
+function createConnections(login: LoginDoor, proxies: TrustedProxies): (socket: Socket) => void {
+  const writer = createFrameWriter({ header: lengthHeader, usesMemo: false });
+  const open = (socket: Socket, client: string, rest: Buffer): void => {
+    const ticket = login.admit(client);
+    if (ticket instanceof ChappeError) {
+      refuse(socket, ticket, writer);
+      return;
+    }
+    const transport = new TcpTransport(socket, login, writer, ticket);
+    if (rest.length > 0) transport.push(rest);
+  };
+  return (socket) => {
+    socket.on("error", () => socket.destroy());
+    const { remoteAddress } = socket;
+    if (remoteAddress === undefined) socket.destroy();
+    else if (proxies.has(remoteAddress)) readHeader(socket, login, (client, rest) => open(socket, client, rest));
+    else open(socket, proxies.clientOf(remoteAddress, undefined), Buffer.alloc(0));
+  };
+}
+
+/** Takes long connections over TCP. UNAVAILABLE names the port when it is in use. */
+export async function acceptTcp(options: TcpAcceptorOptions): Promise<TcpAcceptor> {
+  const { login, host = "127.0.0.1", port, trustedProxies = [] } = options;
+  const onSocket = createConnections(login, createTrustedProxies(trustedProxies));
+  const server: Server = createServer({ noDelay: true, allowHalfOpen: true }, onSocket);
+  server.maxConnections = login.limits.maxConnections;
+  await listenOn(server, host, port);
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => new Promise((resolve) => void server.close(() => resolve())),
+  };
+}
