@@ -105,6 +105,9 @@ export const limits = Object.freeze({
   maxWriterMessagesInFlight: 16_384,
   maxWriterHeads: 200_000,
   commitIntervalMs: 8,
+  /** Dedupe rows are kept for 48 h and the log's retention after the time in their id; looked at so often. */
+  sendRowsKeptMs: 9 * 86_400_000,
+  sendExpiryIntervalMs: 3_600_000,
   /** At-most-once events waiting in PushServer. */
   maxPushQueueEntries: 20_000,
   /** A page of history. */

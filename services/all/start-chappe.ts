@@ -13,11 +13,12 @@ import { createTokenSigner } from "@chappe/mesh/auth/token-signer.ts";
 import type { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import { createMembershipViews } from "@chappe/mesh/membership/membership-view.ts";
+import type { Backend } from "@chappe/mesh/rpc/call.ts";
 import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
 import type { DeliverySink } from "@chappe/mesh/rpc/delivery.ts";
 import { createRouteTransport } from "@chappe/mesh/rpc/route-transport.ts";
 import { createServiceBackend } from "@chappe/mesh/rpc/service-backend.ts";
-import { createRequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import { createRequestValidator, type RequestValidator } from "@chappe/mesh/rpc/validator.ts";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { createAuth } from "../auth/auth.ts";
 import { createPasswordHasher } from "../auth/password-hasher.ts";
@@ -28,6 +29,7 @@ import { createLogin, type Login } from "../login/login.ts";
 import { createMsgProxy } from "../msg-proxy/msg-proxy.ts";
 import { createMsgReader } from "../msg-reader/msg-reader.ts";
 import { createMsgWriter } from "../msg-writer/msg-writer.ts";
+import { startSendExpiry } from "../msg-writer/send-expiry.ts";
 import { createOnline } from "../online/online.ts";
 import { createPushProxy } from "../push-proxy/push-proxy.ts";
 import { createPushServer } from "../push-server/push-server.ts";
@@ -116,6 +118,16 @@ function createBusiness(
   return { sync, services };
 }
 
+const backendOf = ({ service, impl }: EdgeService, validator: RequestValidator): Backend =>
+  createServiceBackend(service, impl as ServiceImpl<typeof service>, { validator });
+
+/** MsgWriter and its housekeeping; nothing may be served before what was on the log is committed. */
+async function startWriting({ log, store }: Engines, logger: Logger) {
+  const writer = await createMsgWriter({ log, store, logger });
+  await writer.replayed;
+  return { writer, expiry: startSendExpiry({ store, logger }) };
+}
+
 /** Opens the engines of the data directory and starts every role on them. */
 export async function startChappe({ config, logger, serveOther, onFailed }: StartOptions): Promise<Chappe> {
   const engines = await openEngines(config, logger, onFailed);
@@ -131,22 +143,19 @@ export async function startChappe({ config, logger, serveOther, onFailed }: Star
   const { sendsPerSecondPerUser } = config;
   const proxy = createMsgProxy({ log, store, users: business, membership, validator, sendsPerSecondPerUser });
   const reader = createMsgReader({ store, membership, validator });
-  for (const { service, impl } of services)
-    await route.attach(createServiceBackend(service, impl as ServiceImpl<typeof service>, { validator }));
-  await route.attach(createPushProxy({ log, contracts, intake: pushServer, validator }));
-  await route.attach(proxy.backend);
-  await route.attach(reader.backend);
+  const pushProxy = createPushProxy({ log, contracts, intake: pushServer, validator });
+  for (const backend of [...services.map((one) => backendOf(one, validator)), pushProxy, proxy.backend, reader.backend])
+    await route.attach(backend);
   services.push({ service: MessageService, impl: proxy.impl }, { service: HistoryService, impl: reader.impl });
 
-  const writer = await createMsgWriter({ log, store, logger });
-  await writer.replayed;
+  const { writer, expiry } = await startWriting(engines, logger);
   await pushServer.start();
   let ready = true;
   const { host, port, corsOrigins } = config;
   const common = { host, port, corsOrigins, services, verifier, validator, logger, ready: () => ready };
   const edge = await createHttpEdge({ ...common, serveOther: serveOther(tokens.jwks) }).catch(
     async (error: unknown) => {
-      for (const part of [writer, pushServer, online, engines]) await part.close();
+      for (const part of [expiry, writer, pushServer, online, engines]) await part.close();
       throw error;
     },
   );
@@ -155,7 +164,7 @@ export async function startChappe({ config, logger, serveOther, onFailed }: Star
   const close = async (drainMs: number): Promise<void> => {
     ready = false;
     await login.drain({ signal: AbortSignal.timeout(drainMs) });
-    for (const part of [login, edge, route, writer, pushServer, sync, online]) await part.close();
+    for (const part of [login, edge, route, expiry, writer, pushServer, sync, online]) await part.close();
     verifier.close();
     await engines.close();
   };
