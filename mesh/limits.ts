@@ -93,7 +93,7 @@ export const limits = Object.freeze({
   /** A turn of so many requests or connections counts as busy; then the next records, and frames, wait so long for company. */
   busyTurnItems: 4,
   lanePaceMs: 4,
-  outputPaceMs: 5,
+  outputPaceMs: 8,
   /** Messages waiting in one lane of MsgProxy. */
   maxLaneMessages: 8_192,
   /** How long an overloaded queue asks its callers to wait. */
@@ -195,6 +195,8 @@ export const limits = Object.freeze({
   maxIdleAddresses: 50_000,
   /** Networks of proxies whose word about the client's address is taken. */
   maxTrustedProxies: 64,
+  /** A refused TCP connection is read so long, so that its client gets to the reason. */
+  refusedLingerMs: 500,
   /** First buffer of a TCP frame that comes in pieces. */
   tcpPieceStartBytes: 256,
   /** A PROXY protocol v2 header. */
@@ -219,6 +221,7 @@ export const limits = Object.freeze({
   /** UDP: one datagram, tickets waiting to be used, their life, life of a cookie. */
   maxUdpDatagramBytes: 1_200,
   maxUdpTickets: 20_000,
+  maxUdpTicketsPerUser: 8,
   udpTicketTtlMs: 30_000,
   udpCookieSlotMs: 30_000,
   /** UDP: counters remembered against replay; datagrams on their way, at first and at most; datagrams kept for order. */

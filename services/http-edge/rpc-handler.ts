@@ -123,13 +123,13 @@ class Handler implements RpcHandler {
 
   async serve(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
     this.#inFlight++;
+    // Not after #serve: the library waits for an event that node:http never sends, so its promise stays open.
+    response.once("close", () => this.#inFlight--);
     try {
       await this.#serve(request, response, expectsContinue);
     } catch {
       // The answer could not be written: the client is gone.
       response.destroy();
-    } finally {
-      this.#inFlight--;
     }
   }
 
