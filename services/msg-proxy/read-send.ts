@@ -1,9 +1,15 @@
+import { isUtf8 } from "node:buffer";
 import { hash, randomUUIDv7 } from "node:crypto";
-import { fromBinary } from "@bufbuild/protobuf";
-import { type RawSendRequest, RawSendRequestSchema } from "@chappe/gen/proto/chappe/mesh/v1/raw_send_pb.ts";
+import { fromBinary, getOption } from "@bufbuild/protobuf";
+import { field as fieldRules } from "@chappe/gen/proto/buf/validate/validate_pb.ts";
 import { EntryKind } from "@chappe/gen/proto/chappe/mesh/v1/record_pb.ts";
-import { type MessageContent, MessageContentSchema } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
+import {
+  type MessageContent,
+  MessageContentSchema,
+  TextContentSchema,
+} from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
 import type { LogRecordEntry } from "@chappe/mesh/codec/log-record.ts";
+import { decodeSendRequest, type SendRequestFields } from "@chappe/mesh/codec/send-request.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { conversationIdBytes } from "@chappe/mesh/ids/conversation-id.ts";
 import { limits } from "@chappe/mesh/limits.ts";
@@ -26,13 +32,8 @@ function newMessageId(): Uint8Array {
 }
 
 /** Decodes an encoded SendRequest; contents stay bytes. MALFORMED_PAYLOAD or INVALID_ARGUMENT. */
-export function readSendRequest(payload: Uint8Array): RawSendRequest {
-  let request: RawSendRequest;
-  try {
-    request = fromBinary(RawSendRequestSchema, payload);
-  } catch (cause) {
-    throw new ChappeError("MALFORMED_PAYLOAD", undefined, { cause });
-  }
+export function readSendRequest(payload: Uint8Array): SendRequestFields {
+  const request = decodeSendRequest(payload);
   if (request.conversationId.length !== conversationIdBytes) {
     throw invalidArgument("conversation_id", "bytes.len", "must be 16 bytes");
   }
@@ -44,9 +45,33 @@ export function readSendRequest(payload: Uint8Array): RawSendRequest {
   return request;
 }
 
+const textTag = 0x0a;
+const textRules = getOption(TextContentSchema.field.text, fieldRules).type;
+/** Longest text of the contract; 0 = the contract says otherwise than what isPlainText knows. */
+const maxTextBytes = textRules.case === "string" ? Number(textRules.value.maxBytes) : 0;
+
+/** Where the length-delimited field at `at` begins when it has this tag and ends where the body ends; -1 otherwise. */
+function lastField(body: Uint8Array, at: number, tag: number): number {
+  if (body[at] !== tag) return -1;
+  const first = body[at + 1] ?? 0x80;
+  const second = body[at + 2] ?? 0x80;
+  if (first < 0x80) return at + 2 + first === body.length ? at + 2 : -1;
+  if (second >= 0x80) return -1;
+  return at + 3 + (first & 0x7f) + second * 0x80 === body.length ? at + 3 : -1;
+}
+
+/** A content that is one text and nothing else, and keeps to the contract. What this does not know is judged by the contract itself. */
+export function isPlainText(body: Uint8Array): boolean {
+  const outer = lastField(body, 0, textTag);
+  const inner = outer < 0 ? -1 : lastField(body, outer, textTag);
+  const bytes = body.length - inner;
+  return inner > 0 && bytes > 0 && bytes <= maxTextBytes && isUtf8(body.subarray(inner));
+}
+
 /** Checks one content by its contract. MALFORMED_PAYLOAD or INVALID_ARGUMENT naming the field. */
 export function checkContent(body: Uint8Array, field: string, validator: RequestValidator): void {
   if (body.length === 0) throw invalidArgument(field, "required", "is required");
+  if (isPlainText(body)) return;
   if (body.length > limits.maxContentBytes)
     throw invalidArgument(field, "bytes.max_len", `is over ${limits.maxContentBytes} bytes`);
   let content: MessageContent;
@@ -63,7 +88,7 @@ export function checkContent(body: Uint8Array, field: string, validator: Request
 
 /** The log entries of a checked request. `checkId` judges the ids that the sender chose. */
 export function toEntries(
-  request: RawSendRequest,
+  request: SendRequestFields,
   identity: Identity,
   traceContext: Uint8Array,
   checkId: (id: Uint8Array, field: string) => void,
