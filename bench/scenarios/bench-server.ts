@@ -3,11 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ServerProcess, startServer } from "../support/start-server.ts";
 
-/** Registration must not be what a load waits for: the cheapest argon2 that there is, and no limit of attempts. */
+/** A load comes from one address: the cheapest argon2 that there is, and no limit of attempts and connections. */
 export const loadSettings = {
   CHAPPE_ARGON2_MEMORY_KIB: "8",
   CHAPPE_ARGON2_PASSES: "1",
   CHAPPE_AUTH_ATTEMPT_BURST: "1000000",
+  CHAPPE_CONNECTIONS_PER_ADDRESS: "100000",
+  CHAPPE_CONNECTS_PER_SECOND_PER_ADDRESS: "100000",
 } as const;
 
 /** Runs `work` against a server that is closed afterwards; rejects when the server ends by itself. */

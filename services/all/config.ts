@@ -4,6 +4,9 @@ import { checkCorsOrigins } from "../http-edge/cors.ts";
 
 const number = (text: string | undefined, fallback: number): unknown => (text === undefined ? fallback : Number(text));
 
+const optionalNumber = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : Number(text);
+
 const schema = z.strictObject({
   host: z.string().min(1),
   port: z.int().min(0).max(65_535),
@@ -17,6 +20,9 @@ const schema = z.strictObject({
   flushIntervalMs: z.int().min(1),
   minFreeBytes: z.int().min(0),
   sendsPerSecondPerUser: z.int().min(1),
+  /** Long connections of one client address, at once and new ones a second; undefined = as in mesh/limits.ts. */
+  connectionsPerAddress: z.int().min(1).optional(),
+  connectsPerSecondPerAddress: z.int().min(1).optional(),
   /** Origins whose pages may call; "*" alone = every origin. */
   corsOrigins: z.array(z.string()),
 });
@@ -48,10 +54,12 @@ export function readConfig(args: readonly string[], env: Readonly<Record<string,
     json: flags.has("--json"),
     argon2MemoryKib: number(env.CHAPPE_ARGON2_MEMORY_KIB, 19_456),
     argon2Passes: number(env.CHAPPE_ARGON2_PASSES, 2),
-    authAttemptBurst: env.CHAPPE_AUTH_ATTEMPT_BURST === undefined ? undefined : Number(env.CHAPPE_AUTH_ATTEMPT_BURST),
+    authAttemptBurst: optionalNumber(env.CHAPPE_AUTH_ATTEMPT_BURST),
     flushIntervalMs: number(env.CHAPPE_FLUSH_INTERVAL_MS, 500),
     minFreeBytes: number(env.CHAPPE_MIN_FREE_BYTES, 64 * 1024 * 1024),
     sendsPerSecondPerUser: number(env.CHAPPE_SENDS_PER_SECOND_PER_USER, 2_000),
+    connectionsPerAddress: optionalNumber(env.CHAPPE_CONNECTIONS_PER_ADDRESS),
+    connectsPerSecondPerAddress: optionalNumber(env.CHAPPE_CONNECTS_PER_SECOND_PER_ADDRESS),
     corsOrigins: listOf(env.CHAPPE_CORS_ORIGINS),
   });
   if (parsed.success) {

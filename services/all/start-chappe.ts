@@ -26,6 +26,7 @@ import { createGroups } from "../groups/groups.ts";
 import { createHttpEdge } from "../http-edge/http-edge.ts";
 import type { EdgeService } from "../http-edge/rpc-handler.ts";
 import { createLogin, type Login } from "../login/login.ts";
+import type { LoginLimits } from "../login/login-options.ts";
 import { createMsgProxy } from "../msg-proxy/msg-proxy.ts";
 import { createMsgReader } from "../msg-reader/msg-reader.ts";
 import { createMsgWriter } from "../msg-writer/msg-writer.ts";
@@ -69,11 +70,25 @@ async function createTokens({ business }: Engines) {
   return { signer: createTokenSigner({ key }), jwks: { keys: [key.publicJwk] }, refreshKey, resumeKey, feed, verifier };
 }
 
+function loginLimitsOf({
+  connectionsPerAddress,
+  connectsPerSecondPerAddress: perSecond,
+}: Config): Partial<LoginLimits> {
+  return {
+    ...(connectionsPerAddress && {
+      maxConnectionsPerAddress: connectionsPerAddress,
+      maxUnauthenticatedPerAddress: connectionsPerAddress,
+    }),
+    ...(perSecond && { connectsPerSecondPerAddress: perSecond, connectBurstPerAddress: perSecond }),
+  };
+}
+
 /** Login, Online and the worker between them, which know each other: presence events go out by way of Login. */
 function createSignalling(
   { presence }: Engines,
   { route: router, validator, contracts }: Shared,
   { verifier, resumeKey }: Tokens,
+  config: Config,
   logger: Logger,
 ) {
   const loginId = `login-${process.pid}`;
@@ -83,7 +98,7 @@ function createSignalling(
   const online = createOnline({ presence, sinks, loginId, loginEpoch, logger });
   const common = { loginId, loginEpoch, verifier, registry: online, router, validator, contracts, resumeKey, logger };
   const openLogin = (server: Server): Login => {
-    login = createLogin({ ...common, server });
+    login = createLogin({ ...common, server, limits: loginLimitsOf(config) });
     return login;
   };
   return { openLogin, online, worker: createSignallingWorker(sinks) };
@@ -136,7 +151,7 @@ export async function startChappe({ config, logger, serveOther, onFailed }: Star
   const { route, contracts, membership, validator } = shared;
   const tokens = await createTokens(engines);
   const { verifier } = tokens;
-  const { openLogin, online, worker } = createSignalling(engines, shared, tokens, logger);
+  const { openLogin, online, worker } = createSignalling(engines, shared, tokens, config, logger);
   const { sync, services } = createBusiness(engines, shared, tokens, config);
   services.push({ service: PresenceService, impl: online.presenceService });
   const pushServer = createPushServer({ log, presence, membership, worker, logger });
