@@ -224,9 +224,10 @@ export const limits = Object.freeze({
   maxUdpTicketsPerUser: 8,
   udpTicketTtlMs: 30_000,
   udpCookieSlotMs: 30_000,
-  /** UDP: counters remembered against replay; datagrams on their way, at first and at most; datagrams kept for order. */
+  /** UDP: counters remembered against replay; datagrams on their way, at first, at least and at most; datagrams kept for order. */
   udpReplayWindow: 1_024,
   udpStartInFlight: 16,
+  udpMinInFlight: 4,
   maxUdpInFlight: 64,
   maxUdpReorder: 128,
   /** UDP: first wait for an acknowledgement, doubled each time up to the longest, and how often. */

@@ -21,6 +21,7 @@ function showTable(chappe: Chappe, host: string, dataDirectory: string): void {
     ["chat page", `${url}/`],
     ["API (Connect JSON, gRPC-web)", url],
     ["long connections", `ws://${host}:${chappe.port}/v1/socket`],
+    ...Object.entries(chappe.listenerPorts).map(([kind, port]) => [`long connections, ${kind}`, `${host}:${port}`]),
     ["data directory", resolve(dataDirectory)],
     ["demo users", `${demoAccounts.names.join(", ")} (password "${demoAccounts.password}")`],
     ["demo group", demoAccounts.group],
@@ -56,7 +57,8 @@ async function main(): Promise<void> {
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
   if (config.devMode && !config.json) await createDemoData(`http://${config.host}:${chappe.port}`);
-  if (config.json) console.log(JSON.stringify({ ready: true, port: chappe.port, pid: process.pid }));
+  if (config.json)
+    console.log(JSON.stringify({ ready: true, port: chappe.port, ...chappe.listenerPorts, pid: process.pid }));
   else showTable(chappe, config.host, config.dataDirectory);
 }
 

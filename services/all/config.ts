@@ -7,9 +7,15 @@ const number = (text: string | undefined, fallback: number): unknown => (text ==
 const optionalNumber = (text: string | undefined): number | undefined =>
   text === undefined ? undefined : Number(text);
 
+const port = z.int().min(0).max(65_535);
+
 const schema = z.strictObject({
   host: z.string().min(1),
-  port: z.int().min(0).max(65_535),
+  port,
+  /** Further listeners of long connections; undefined = off, 0 = any free port. */
+  tcpPort: port.optional(),
+  grpcPort: port.optional(),
+  udpPort: port.optional(),
   dataDirectory: z.string().min(1),
   devMode: z.boolean(),
   json: z.boolean(),
@@ -34,7 +40,8 @@ export type Config = z.infer<typeof schema>;
 const listOf = (text: string | undefined): string[] =>
   (text ?? "").split(",").flatMap((item) => (item.trim() === "" ? [] : [item.trim()]));
 
-const usage = `usage: npm start -- [--port N] [--host H] [--data DIR] [--json] [--no-dev]`;
+const usage = `usage: npm start -- [--port N] [--host H] [--data DIR] [--tcp-port N] [--grpc-port N] [--udp-port N] [--json] [--no-dev]`;
+const valueFlags = new Set(["--port", "--host", "--data", "--tcp-port", "--grpc-port", "--udp-port"]);
 
 /** Reads settings from arguments and CHAPPE_* of the environment. INVALID_ARGUMENT names what is wrong. */
 export function readConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
@@ -43,12 +50,15 @@ export function readConfig(args: readonly string[], env: Readonly<Record<string,
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
     if (arg === "--json" || arg === "--no-dev") flags.add(arg);
-    else if (["--port", "--host", "--data"].includes(arg) && args[i + 1] !== undefined) values.set(arg, args[++i]!);
+    else if (valueFlags.has(arg) && args[i + 1] !== undefined) values.set(arg, args[++i]!);
     else throw new ChappeError("INVALID_ARGUMENT", `unknown argument ${arg}\n${usage}`);
   }
   const parsed = schema.safeParse({
     host: values.get("--host") ?? env.CHAPPE_HOST ?? "127.0.0.1",
     port: number(values.get("--port") ?? env.CHAPPE_PORT, 8080),
+    tcpPort: optionalNumber(values.get("--tcp-port") ?? env.CHAPPE_TCP_PORT),
+    grpcPort: optionalNumber(values.get("--grpc-port") ?? env.CHAPPE_GRPC_PORT),
+    udpPort: optionalNumber(values.get("--udp-port") ?? env.CHAPPE_UDP_PORT),
     dataDirectory: values.get("--data") ?? env.CHAPPE_DATA ?? ".chappe/data",
     devMode: !flags.has("--no-dev") && env.CHAPPE_DEV !== "0",
     json: flags.has("--json"),

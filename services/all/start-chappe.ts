@@ -40,11 +40,13 @@ import { createSync } from "../sync/sync.ts";
 import { createUsers } from "../users/users.ts";
 import type { Config } from "./config.ts";
 import { type Engines, openEngines } from "./open-engines.ts";
+import { type ListenerPorts, type Listeners, openListeners } from "./open-listeners.ts";
 import type { ServeOther } from "./serve-other.ts";
 
 /** A running Chappe with every role in this process. */
 export interface Chappe {
   readonly port: number;
+  readonly listenerPorts: ListenerPorts;
   stats(): Readonly<Record<string, unknown>>;
   /** Drains clients for `drainMs`, then stops everything in order. Idempotent. */
   close(drainMs?: number): Promise<void>;
@@ -111,6 +113,7 @@ function createShared({ store, directory }: Engines) {
   return { contracts, route, membership, transport: createRouteTransport(route), validator: createRequestValidator() };
 }
 
+type Part = { close(): Promise<void> };
 type Shared = ReturnType<typeof createShared>;
 type Tokens = Awaited<ReturnType<typeof createTokens>>;
 
@@ -143,14 +146,12 @@ async function startWriting({ log, store }: Engines, logger: Logger) {
   return { writer, expiry: startSendExpiry({ store, logger }) };
 }
 
-/** Opens the engines of the data directory and starts every role on them. */
-export async function startChappe({ config, logger, serveOther, onFailed }: StartOptions): Promise<Chappe> {
-  const engines = await openEngines(config, logger, onFailed);
+/** Every module behind the doors, running. */
+async function startModules(engines: Engines, config: Config, logger: Logger) {
   const { log, store, business, presence } = engines;
   const shared = createShared(engines);
   const { route, contracts, membership, validator } = shared;
   const tokens = await createTokens(engines);
-  const { verifier } = tokens;
   const { openLogin, online, worker } = createSignalling(engines, shared, tokens, config, logger);
   const { sync, services } = createBusiness(engines, shared, tokens, config);
   services.push({ service: PresenceService, impl: online.presenceService });
@@ -162,36 +163,60 @@ export async function startChappe({ config, logger, serveOther, onFailed }: Star
   for (const backend of [...services.map((one) => backendOf(one, validator)), pushProxy, proxy.backend, reader.backend])
     await route.attach(backend);
   services.push({ service: MessageService, impl: proxy.impl }, { service: HistoryService, impl: reader.impl });
-
   const { writer, expiry } = await startWriting(engines, logger);
   await pushServer.start();
-  let ready = true;
-  const { host, port, corsOrigins } = config;
-  const common = { host, port, corsOrigins, services, verifier, validator, logger, ready: () => ready };
-  const edge = await createHttpEdge({ ...common, serveOther: serveOther(tokens.jwks) }).catch(
-    async (error: unknown) => {
-      for (const part of [expiry, writer, pushServer, online, engines]) await part.close();
-      throw error;
-    },
-  );
-  const login = openLogin(edge.server);
+  const stats = () => ({ writer: writer.stats(), push: pushServer.stats(), waiting: proxy.waitingMessages() });
+  const parts: Part[] = [route, expiry, writer, pushServer, sync, online];
+  return { tokens, validator, openLogin, services, stats, parts };
+}
 
+/** The HTTP port with Login on it, and the other listeners; when one cannot be opened none stays open. */
+async function openDoors(
+  { tokens, validator, openLogin, services }: Modules,
+  { config, logger, serveOther }: StartOptions,
+  ready: () => boolean,
+) {
+  const { host, port, corsOrigins } = config;
+  const { verifier, jwks } = tokens;
+  let listeners: Listeners | undefined;
+  const serveFirst: Listeners["serve"] = (request, response) => listeners?.serve(request, response) ?? false;
+  const common = { host, port, corsOrigins, serveFirst, services, verifier, validator, logger, ready };
+  const edge = await createHttpEdge({ ...common, serveOther: serveOther(jwks) });
+  const login = openLogin(edge.server);
+  try {
+    listeners = await openListeners({ login, config, verifier, validator });
+  } catch (error) {
+    for (const part of [login, edge]) await part.close();
+    throw error;
+  }
+  return { port: edge.port, listenerPorts: listeners.ports, login, parts: [login, listeners, edge] };
+}
+
+type Modules = Awaited<ReturnType<typeof startModules>>;
+
+/** Opens the engines of the data directory and starts every role on them. */
+export async function startChappe(options: StartOptions): Promise<Chappe> {
+  const { config, logger, onFailed } = options;
+  const engines = await openEngines(config, logger, onFailed);
+  const modules = await startModules(engines, config, logger);
+  let ready = true;
+  const doors = await openDoors(modules, options, () => ready).catch(async (error: unknown) => {
+    for (const part of [...modules.parts, engines]) await part.close();
+    throw error;
+  });
+  const { login, port, listenerPorts } = doors;
   const close = async (drainMs: number): Promise<void> => {
     ready = false;
     await login.drain({ signal: AbortSignal.timeout(drainMs) });
-    for (const part of [login, edge, route, expiry, writer, pushServer, sync, online]) await part.close();
-    verifier.close();
+    for (const part of [...doors.parts, ...modules.parts]) await part.close();
+    modules.tokens.verifier.close();
     await engines.close();
   };
   let closing: Promise<void> | undefined;
   return {
-    port: edge.port,
-    stats: () => ({
-      login: login.stats(),
-      writer: writer.stats(),
-      push: pushServer.stats(),
-      waiting: proxy.waitingMessages(),
-    }),
+    port,
+    listenerPorts,
+    stats: () => ({ login: login.stats(), ...modules.stats() }),
     close(drainMs = 0) {
       closing ??= close(drainMs);
       return closing;

@@ -19,6 +19,8 @@ export interface HttpEdgeOptions {
   readonly verifier: TokenVerifier;
   readonly validator: RequestValidator;
   readonly logger: Logger;
+  /** Sees each RPC before the services do, after CORS; true = it answers. For streams, which services here do not have. */
+  readonly serveFirst?: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** Answers requests that are no RPC; true when it did. */
   readonly serveOther: (request: IncomingMessage, response: ServerResponse) => boolean;
   readonly ready: () => boolean;
@@ -71,6 +73,7 @@ function createAnswer(options: HttpEdgeOptions) {
       if (rpc.isRpc(path)) {
         if (cors.answerPreflight(request, response)) return;
         cors.addHeaders(request, response);
+        if (options.serveFirst?.(request, response) === true) return;
         void rpc.serve(request, response, expectsContinue);
         return;
       }

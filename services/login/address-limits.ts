@@ -26,7 +26,7 @@ export interface AddressLimits {
 }
 
 /** Hosts of IPv6 choose any address of their /64: that is what counts. IPv4 in IPv6 clothes counts as IPv4. */
-export function addressKey(address: string): string {
+function addressKey(address: string): string {
   if (address.startsWith("::ffff:") && address.includes(".")) return address.slice(7);
   if (!isIPv6(address)) return address;
   const plain = address.split("%", 1)[0]!;

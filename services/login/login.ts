@@ -6,7 +6,7 @@ import { limits as defaultLimits } from "@chappe/mesh/limits.ts";
 import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
 import type { Delivery, DeliverySink } from "@chappe/mesh/rpc/delivery.ts";
 import { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
-import { type AddressTicket, createAddressLimits } from "./address-limits.ts";
+import { createAddressLimits } from "./address-limits.ts";
 import type { LoginDoor } from "./login-door.ts";
 import type { LoginLimits, LoginOptions } from "./login-options.ts";
 import { createLoginStats, type LoginStats } from "./login-stats.ts";
@@ -17,7 +17,7 @@ import { Session } from "./session.ts";
 import type { SessionContext } from "./session-context.ts";
 import { SessionIndex } from "./session-index.ts";
 import { drainPacket, pushPacket } from "./session-packets.ts";
-import { SharedPacket, type Transport } from "./transport.ts";
+import { SharedPacket } from "./transport.ts";
 import { createTrustedProxies } from "./trusted-proxies.ts";
 import { acceptWebSockets } from "./web-socket/web-socket-acceptor.ts";
 
@@ -93,6 +93,27 @@ function drainWindow(windowMs: number, signal: AbortSignal | undefined): Promise
   });
 }
 
+/** The way in for all transports. */
+function createDoor(context: SessionContext, isAccepting: () => boolean): Pick<LoginDoor, "admit" | "openSession"> {
+  const { stats, limits, wheel } = context;
+  const addresses = createAddressLimits(limits, wheel.now);
+  return {
+    openSession(transport, ticket) {
+      stats.accepted++;
+      stats.connections++;
+      return new Session(context, transport, ticket);
+    },
+    admit(address) {
+      const accepting = isAccepting();
+      // Closing connections still hold their memory, so the gauge counts and not the index.
+      const admitted =
+        accepting && stats.connections < limits.maxConnections ? addresses.enter(address) : refusalOf(accepting);
+      if (admitted instanceof ChappeError) stats.refused++;
+      return admitted;
+    },
+  };
+}
+
 function refusalOf(accepting: boolean): ChappeError {
   return accepting
     ? new ChappeError("OVERLOADED", "The server has too many connections.")
@@ -107,19 +128,7 @@ export function createLogin(options: LoginOptions): Login {
   const { sessions, stats, outbox, receipts } = context;
   let accepting = true;
 
-  const openSession = (transport: Transport, ticket?: AddressTicket): Session => {
-    stats.accepted++;
-    stats.connections++;
-    return new Session(context, transport, ticket);
-  };
-  const addresses = createAddressLimits(limits, context.wheel.now);
-  const admit = (address: string): AddressTicket | ChappeError => {
-    // Closing connections still hold their memory, so the gauge counts and not the index.
-    const admitted =
-      accepting && stats.connections < limits.maxConnections ? addresses.enter(address) : refusalOf(accepting);
-    if (admitted instanceof ChappeError) stats.refused++;
-    return admitted;
-  };
+  const { openSession, admit } = createDoor(context, () => accepting);
   const stopRevocations = context.verifier.onRevoked((revocation) => {
     for (const session of sessions.revoked(revocation)) session.kick("SESSION_REVOKED");
   });

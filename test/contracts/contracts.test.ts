@@ -6,6 +6,10 @@ import { compileContracts } from "./compile-contracts.ts";
 import { contractProblems, type UnlimitedFields } from "./contract-rules.ts";
 
 const unlimited: UnlimitedFields = {
+  "chappe.mesh.v1.PacketBatch.packets": "Login bounds the frame and its packets",
+  "chappe.mesh.v1.Packet.affinity": "Login bounds the frame and its packets",
+  "chappe.mesh.v1.Packet.trace_context": "Login bounds the frame and its packets",
+  "chappe.mesh.v1.Packet.payload": "Login bounds the frame and its packets",
   "chappe.msg.v1.MembershipContent.items": "clients cannot send it; Groups makes it from a limited request",
 };
 

@@ -1,4 +1,4 @@
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { directId, type HttpUser, messageId } from "./http-user.ts";
 
 interface Page {
@@ -33,5 +33,5 @@ export async function readTexts(reader: HttpUser, other: HttpUser): Promise<stri
 export async function expectServes(from: HttpUser, to: HttpUser): Promise<void> {
   const text = `still here ${messageId()}`;
   await sendText(from, to, text);
-  await expect.poll(() => readTexts(to, from), { timeout: 10_000 }).toContain(text);
+  await vi.waitFor(async () => expect(await readTexts(to, from)).toContain(text), 10_000);
 }

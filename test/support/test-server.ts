@@ -9,6 +9,8 @@ import { type Chappe, startChappe } from "@chappe/services/all/start-chappe.ts";
 /** A server of this test, on a data directory of its own. */
 export interface TestServer {
   readonly url: string;
+  readonly port: number;
+  readonly listenerPorts: Chappe["listenerPorts"];
   readonly dataDirectory: string;
   /** Stops the server and starts it again on the same data. */
   restart(): Promise<void>;
@@ -16,11 +18,11 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-/** Starts every role in this process on any free port, with cheap password hashes. */
-export async function startTestServer(): Promise<TestServer> {
+/** Starts every role in this process on any free port, with cheap password hashes; `moreArgs` as for `npm start`. */
+export async function startTestServer(moreArgs: readonly string[] = []): Promise<TestServer> {
   const dataDirectory = mkdtempSync(join(tmpdir(), "chappe-e2e-"));
   const start = (port: number): Promise<Chappe> => {
-    const args = ["--port", String(port), "--data", dataDirectory, "--json"];
+    const args = ["--port", String(port), "--data", dataDirectory, "--json", ...moreArgs];
     const env = { CHAPPE_ARGON2_MEMORY_KIB: "8", CHAPPE_ARGON2_PASSES: "1", CHAPPE_AUTH_ATTEMPT_BURST: "100000" };
     const serveOther = createServeOther(join(dataDirectory, "no-pages"), { demoNames: [], demoPassword: "" });
     const onFailed = (error: Error): void => {
@@ -32,6 +34,8 @@ export async function startTestServer(): Promise<TestServer> {
   const { port } = chappe;
   return {
     url: `http://127.0.0.1:${port}`,
+    port,
+    listenerPorts: chappe.listenerPorts,
     dataDirectory,
     async restart() {
       await chappe.close();

@@ -26,7 +26,7 @@ export interface TcpAcceptorOptions {
 /** A port that takes long connections. */
 export interface TcpAcceptor {
   readonly port: number;
-  /** Stops listening. The connections are Login's to close, before. */
+  /** Stops listening and cuts what is left; close Login before, which says farewell. */
   close(): Promise<void>;
 }
 
@@ -52,9 +52,13 @@ function readHeader(
   socket.on("data", onData).on("close", onClose);
 }
 
-function refuse(socket: Socket, error: ChappeError, writer: FrameWriter): void {
+/** Says why; reads on for a moment, because a reset would take the answer from the client. */
+function refuse(socket: Socket, error: ChappeError, writer: FrameWriter, { wheel, limits }: LoginDoor): void {
   const packet = errorPacket(0, error);
-  socket.end(writer.frame(packet, undefined, delimitedSize(packetSize(packet))), () => socket.destroy());
+  socket.resume().end(writer.frame(packet, undefined, delimitedSize(packetSize(packet))));
+  const cut = new DelayedCall(() => socket.destroy());
+  wheel.schedule(cut, limits.refusedLingerMs);
+  socket.on("close", () => wheel.cancel(cut));
 }
 
 function createConnections(login: LoginDoor, proxies: TrustedProxies): (socket: Socket) => void {
@@ -62,7 +66,7 @@ function createConnections(login: LoginDoor, proxies: TrustedProxies): (socket: 
   const open = (socket: Socket, client: string, rest: Buffer): void => {
     const ticket = login.admit(client);
     if (ticket instanceof ChappeError) {
-      refuse(socket, ticket, writer);
+      refuse(socket, ticket, writer, login);
       return;
     }
     const transport = new TcpTransport(socket, login, writer, ticket);
@@ -80,12 +84,21 @@ function createConnections(login: LoginDoor, proxies: TrustedProxies): (socket: 
 /** Takes long connections over TCP. UNAVAILABLE names the port when it is in use. */
 export async function acceptTcp(options: TcpAcceptorOptions): Promise<TcpAcceptor> {
   const { login, host = "127.0.0.1", port, trustedProxies = [] } = options;
-  const onSocket = createConnections(login, createTrustedProxies(trustedProxies));
-  const server: Server = createServer({ noDelay: true, allowHalfOpen: true }, onSocket);
+  const connect = createConnections(login, createTrustedProxies(trustedProxies));
+  const sockets = new Set<Socket>();
+  const server: Server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    connect(socket);
+  });
   server.maxConnections = login.limits.maxConnections;
   await listenOn(server, host, port);
   return {
     port: (server.address() as AddressInfo).port,
-    close: () => new Promise((resolve) => void server.close(() => resolve())),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
   };
 }

@@ -3,7 +3,8 @@ import { MessageContentSchema } from "@chappe/gen/proto/chappe/msg/v1/message_pb
 import { createRequestValidator } from "@chappe/mesh/rpc/validator.ts";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { checkContent, isPlainText } from "./read-send.ts";
+import { isPlainText } from "./is-plain-text.ts";
+import { checkContent } from "./read-send.ts";
 
 const validator = createRequestValidator();
 const textOf = (text: string): Uint8Array =>

@@ -1,0 +1,113 @@
+import { type AddressInfo, createServer, type Server as NetServer, type Socket } from "node:net";
+import { EdgeService } from "@chappe/gen/proto/chappe/edge/v1/edge_stream_pb.ts";
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { Metadata, Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
+import { listenOn } from "../listen-on.ts";
+import type { LoginDoor } from "../login-door.ts";
+import { createTrustedProxies, type TrustedProxies } from "../trusted-proxies.ts";
+import { createFrameWriter } from "../web-socket/frame-writer.ts";
+import { type BatchStream, GrpcTransport } from "./grpc-transport.ts";
+
+/** What acceptGrpc needs. */
+export interface GrpcAcceptorOptions {
+  readonly login: LoginDoor;
+  /** @default "127.0.0.1" */
+  readonly host?: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  /** Proxies whose X-Forwarded-For is taken. @default none */
+  readonly trustedProxies?: readonly string[];
+}
+
+/** A port that takes gRPC streams, in clear text: TLS ends at the proxy before it. */
+export interface GrpcAcceptor {
+  readonly port: number;
+  /** Stops listening and cuts what is left; close Login before, which says farewell. */
+  close(): Promise<void>;
+}
+
+const asIs = (bytes: Buffer): Buffer => bytes;
+const { connect } = EdgeService.method;
+const service: ServiceDefinition = {
+  [connect.localName]: {
+    path: `/${EdgeService.typeName}/${connect.name}`,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: asIs,
+    requestDeserialize: asIs,
+    responseSerialize: asIs,
+    responseDeserialize: asIs,
+  },
+};
+
+/** Bounds of an HTTP/2 session that grpc-js has no channel option for; it passes this object on to node:http2. */
+function boundSessions(server: Server, { limits }: LoginDoor): void {
+  const { commonServerOptions } = server as unknown as { readonly commonServerOptions?: object };
+  if (commonServerOptions === undefined) throw new ChappeError("INTERNAL", "grpc-js takes no HTTP/2 options any more");
+  Object.assign(commonServerOptions, {
+    streamResetBurst: limits.grpcStreamResetBurst,
+    streamResetRate: limits.grpcStreamResetsPerSecond,
+    maxSessionInvalidFrames: limits.maxGrpcInvalidFrames,
+    maxSessionRejectedStreams: limits.maxGrpcRejectedStreams,
+    maxSendHeaderBlockLength: limits.maxHttpHeaderBytes,
+    maxHeaderListPairs: limits.maxHttpHeaders,
+  });
+}
+
+function createGrpcServer(login: LoginDoor, proxies: TrustedProxies): Server {
+  const { limits } = login;
+  const server = new Server({
+    "grpc.max_concurrent_streams": limits.maxGrpcStreamsPerConnection,
+    // Twice the limit, so that a frame a little over it is answered like on every other transport.
+    "grpc.max_receive_message_length": 2 * limits.maxFrameBytes,
+    "grpc.max_connection_idle_ms": limits.grpcIdleConnectionMs,
+    "grpc.keepalive_time_ms": limits.grpcKeepaliveMs,
+    "grpc.keepalive_timeout_ms": limits.grpcKeepaliveTimeoutMs,
+    "grpc.enable_channelz": 0,
+  });
+  boundSessions(server, login);
+  const writer = createFrameWriter({ header: () => Buffer.alloc(0), usesMemo: false });
+  const open = (call: BatchStream): void => {
+    const peer = call.getPeer();
+    const forwardedFor = call.metadata.get("x-forwarded-for").map(String);
+    const address = peer.slice(0, peer.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+    const client = proxies.clientOf(address, forwardedFor.length === 0 ? undefined : forwardedFor.join(","));
+    const ticket = login.admit(client);
+    if (ticket instanceof ChappeError) {
+      const metadata = new Metadata();
+      metadata.set("retry-after-ms", String(ticket.retryAfterMs));
+      call.emit("error", { code: ticket.row.code, details: ticket.message, metadata });
+      return;
+    }
+    new GrpcTransport(call, login, writer, ticket);
+  };
+  server.addService(service, { [connect.localName]: open });
+  return server;
+}
+
+/** Takes long connections over gRPC. UNAVAILABLE names the port when it is in use. */
+export async function acceptGrpc(options: GrpcAcceptorOptions): Promise<GrpcAcceptor> {
+  const { login, host = "127.0.0.1", port, trustedProxies = [] } = options;
+  const grpc = createGrpcServer(login, createTrustedProxies(trustedProxies));
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  const sockets = new Set<Socket>();
+  const tcp: NetServer = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => sockets.delete(socket));
+    injector.injectConnection(socket);
+  });
+  tcp.maxConnections = login.limits.maxGrpcConnections;
+  await listenOn(tcp, host, port);
+  return {
+    port: (tcp.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        tcp.close(() => {
+          grpc.forceShutdown();
+          resolve();
+        });
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
