@@ -105,6 +105,8 @@ export const limits = Object.freeze({
   maxWriterMessagesInFlight: 16_384,
   maxWriterHeads: 200_000,
   commitIntervalMs: 8,
+  /** A start waits so long for the log to be replayed; only a disk that is full makes it longer. */
+  replayWaitMs: 10_000,
   /** Dedupe rows are kept for 48 h and the log's retention after the time in their id; looked at so often. */
   sendRowsKeptMs: 9 * 86_400_000,
   sendExpiryIntervalMs: 3_600_000,

@@ -33,10 +33,19 @@ function showTable(chappe: Chappe, host: string, dataDirectory: string): void {
   );
 }
 
+function makeDataDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new ChappeError("INVALID_ARGUMENT", `data directory ${path} cannot be used: ${message}`, { cause });
+  }
+}
+
 async function main(): Promise<void> {
   const config = readConfig(process.argv.slice(2), process.env);
   const logger = createLogger();
-  mkdirSync(config.dataDirectory, { recursive: true });
+  makeDataDirectory(config.dataDirectory);
   const onFailed = (error: ChappeError): void => {
     logger.error("engine.failed", { error });
     process.exit(1);

@@ -21,6 +21,8 @@ async function sendFile(root: string, path: string, response: ServerResponse): P
     const body = await readFile(join(root, path));
     response.setHeader("content-type", types[extname(path)] ?? "application/octet-stream");
     response.setHeader("content-security-policy", contentPolicy);
+    response.setHeader("x-content-type-options", "nosniff");
+    response.setHeader("referrer-policy", "no-referrer");
     response.setHeader("cache-control", "no-cache");
     response.end(body);
   } catch {

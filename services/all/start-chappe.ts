@@ -12,6 +12,7 @@ import { loadSigningKey } from "@chappe/mesh/auth/signing-key.ts";
 import { createTokenSigner } from "@chappe/mesh/auth/token-signer.ts";
 import type { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
+import { limits } from "@chappe/mesh/limits.ts";
 import { createMembershipViews } from "@chappe/mesh/membership/membership-view.ts";
 import type { Backend } from "@chappe/mesh/rpc/call.ts";
 import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
@@ -139,10 +140,20 @@ function createBusiness(
 const backendOf = ({ service, impl }: EdgeService, validator: RequestValidator): Backend =>
   createServiceBackend(service, impl as ServiceImpl<typeof service>, { validator });
 
-/** MsgWriter and its housekeeping; nothing may be served before what was on the log is committed. */
+/**
+ * MsgWriter and its housekeeping. Nothing is served before what was on the log is committed, unless that cannot be for
+ * now (a full disk): then reads are better than nothing, and show less than before until there is room.
+ */
 async function startWriting({ log, store }: Engines, logger: Logger) {
   const writer = await createMsgWriter({ log, store, logger });
-  await writer.replayed;
+  const late = new Promise<void>((resolve) => {
+    const timer = setTimeout(() => {
+      logger.warn("msg-writer.replay-late", { lag: writer.stats().lag });
+      resolve();
+    }, limits.replayWaitMs);
+    void writer.replayed.then(() => clearTimeout(timer));
+  });
+  await Promise.race([writer.replayed, late]);
   return { writer, expiry: startSendExpiry({ store, logger }) };
 }
 

@@ -55,7 +55,7 @@ export function checkContent(body: Uint8Array, field: string, validator: Request
   if (content.kind.case === undefined) throw invalidArgument(`${field}.kind`, "required", "must hold text or custom");
   if (content.kind.case === "membership")
     throw invalidArgument(`${field}.membership`, "server_only", "is made by the server alone");
-  validator.validate(MessageContentSchema, content);
+  validator.validate(MessageContentSchema, content, field);
 }
 
 /** The log entries of a checked request. `checkId` judges the ids that the sender chose. */

@@ -1,4 +1,4 @@
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { chromium } from "playwright-core";
 
 const chromiumPath = process.env.CHAPPE_CHROMIUM ?? "/usr/bin/chromium";
@@ -29,13 +29,16 @@ export interface WindowOptions {
 export class ChatPage {
   readonly page: Page;
   readonly context: BrowserContext;
-  /** Uncaught errors of the page. */
+  /** Uncaught errors of the page, and what its content policy forbade. */
   readonly errors: string[] = [];
 
   private constructor(context: BrowserContext, page: Page) {
     this.context = context;
     this.page = page;
     page.on("pageerror", (error) => this.errors.push(error.message));
+    page.on("console", (message) => {
+      if (message.text().includes("Content Security Policy")) this.errors.push(message.text());
+    });
   }
 
   /** A tab of its own browser profile. */
@@ -47,9 +50,9 @@ export class ChatPage {
 
   /** One more tab of a profile. */
   static async tab(context: BrowserContext, url: string): Promise<ChatPage> {
-    const page = await context.newPage();
-    await page.goto(url);
-    return new ChatPage(context, page);
+    const tab = new ChatPage(context, await context.newPage());
+    await tab.page.goto(url);
+    return tab;
   }
 
   async enter(name: string, button: "Sign in" | "Create an account"): Promise<void> {
@@ -57,6 +60,11 @@ export class ChatPage {
     await this.page.getByLabel("Password").fill(password);
     await this.page.getByRole("button", { name: button }).click();
     await this.page.getByRole("button", { name: "New chat" }).waitFor();
+  }
+
+  /** Waits until the page can be opened without its server. */
+  async isKept(): Promise<void> {
+    await this.page.waitForFunction(() => navigator.serviceWorker.controller !== null);
   }
 
   async startChat(name: string): Promise<void> {
@@ -67,13 +75,18 @@ export class ChatPage {
   }
 
   async openChat(title: string): Promise<void> {
-    await this.page.locator(".item", { hasText: title }).click();
+    await this.item(title).click();
     await this.page.getByRole("heading", { level: 2, name: title }).waitFor();
   }
 
   async say(text: string): Promise<void> {
     await this.page.getByRole("textbox", { name: "Message" }).fill(text);
     await this.page.keyboard.press("Enter");
+  }
+
+  /** The item of a conversation in the list. */
+  item(title: string): Locator {
+    return this.page.locator(".item", { hasText: title });
   }
 
   /** Waits until a message with this text is shown. */

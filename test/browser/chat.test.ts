@@ -1,55 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type ServerProcess, startServer } from "@chappe/bench/support/start-server.ts";
-import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { ChatPage, launchChromium, type WindowOptions } from "./chat-page.ts";
-import { type CuttableProxy, createCuttableProxy } from "./cuttable-proxy.ts";
+import { createDemoData, demoAccounts } from "@chappe/services/all/demo-data.ts";
+import { expect, test } from "vitest";
+import { createChatWorld } from "./chat-world.ts";
 
-const cheapPasswords = { CHAPPE_ARGON2_MEMORY_KIB: "8", CHAPPE_ARGON2_PASSES: "1" };
-const screenshots = process.env.CHAPPE_SCREENSHOTS;
-const dataDir = mkdtempSync(join(tmpdir(), "chappe-browser-"));
-const pages: ChatPage[] = [];
-let server: ServerProcess;
-let browser: Browser;
-let proxies: CuttableProxy[] = [];
-let users = 0;
-
-beforeAll(async () => {
-  server = await startServer({ dataDir, env: cheapPasswords });
-  browser = await launchChromium();
-});
-
-afterEach(async () => {
-  const errors = pages.flatMap((page) => page.errors);
-  for (const page of pages.splice(0)) await page.close();
-  for (const proxy of proxies) await proxy.close();
-  proxies = [];
-  expect(errors).toEqual([]);
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-  rmSync(dataDir, { recursive: true, force: true });
-});
-
-/** A new user at a page of their own, behind a network that can be cut. */
-async function enterAs(base: string, options?: WindowOptions) {
-  const name = `${base}${++users}`;
-  const proxy = await createCuttableProxy(server.port);
-  proxies.push(proxy);
-  const url = `http://127.0.0.1:${proxy.port}/`;
-  const page = await ChatPage.open(browser, url, options);
-  pages.push(page);
-  await page.enter(name, "Create an account");
-  return { name, url, proxy, page };
-}
-
-async function keepPicture(page: ChatPage, name: string): Promise<void> {
-  if (screenshots !== undefined) await page.page.screenshot({ path: join(screenshots, `${name}.png`) });
-}
+const world = createChatWorld();
+const { enterAs, keepPicture } = world;
 
 test("two people talk, and ticks tell how far a message got", async () => {
   const alice = await enterAs("alice");
@@ -57,6 +11,8 @@ test("two people talk, and ticks tell how far a message got", async () => {
   await alice.page.startChat(bob.name);
   await alice.page.say("Is the line up?");
   await alice.page.tick("Is the line up?", "delivered");
+  await bob.page.item(alice.name).getByLabel("1 unread").waitFor();
+  await keepPicture(bob.page, "list-dark-narrow");
   await bob.page.openChat(alice.name);
   await bob.page.sees("Is the line up?");
   await alice.page.tick("Is the line up?", "read");
@@ -69,71 +25,28 @@ test("two people talk, and ticks tell how far a message got", async () => {
   await keepPicture(bob.page, "chat-dark-narrow");
 });
 
-test("who was offline catches up in order, each message once", async () => {
+test("two tabs of one person show the same, and what is read in one is read in the other", async () => {
   const alice = await enterAs("alice");
   const bob = await enterAs("bob");
-  await alice.page.startChat(bob.name);
-  await alice.page.say("before");
-  await bob.page.openChat(alice.name);
-  await bob.page.sees("before");
-  bob.proxy.cut();
-  await bob.page.page.getByText("Offline.").waitFor();
-  await keepPicture(bob.page, "offline");
-  const missed = Array.from({ length: 30 }, (_, i) => `missed ${i + 1}`);
-  for (const text of missed) await alice.page.say(text);
-  await alice.page.tick("missed 30", "sent");
-  expect(await bob.page.texts()).toEqual(["before"]);
-  bob.proxy.restore();
-  await bob.page.sees("missed 30");
-  expect(await bob.page.texts()).toEqual(["before", ...missed]);
-  await alice.page.tick("missed 30", "read");
-});
-
-test("what is written offline waits with a mark and goes out later, even from another tab's life", async () => {
-  const alice = await enterAs("alice");
-  const bob = await enterAs("bob");
-  await bob.page.startChat(alice.name);
-  await bob.page.say("hello");
-  await alice.page.openChat(bob.name);
-  await alice.page.sees("hello");
-  bob.proxy.cut();
-  await bob.page.page.getByText("Offline.").waitFor();
-  await bob.page.say("written in the tunnel");
-  await bob.page.tick("written in the tunnel", "waiting");
-  await bob.page.say("and closed the page");
-  await bob.page.tick("and closed the page", "waiting");
-  await bob.page.page.close();
-  bob.proxy.restore();
-  const again = await ChatPage.tab(bob.page.context, bob.url);
-  await again.enter(bob.name, "Sign in");
-  await alice.page.sees("and closed the page");
-  expect(await alice.page.texts()).toEqual(["hello", "written in the tunnel", "and closed the page"]);
-  await again.openChat(alice.name);
-  await again.tick("and closed the page", "read");
-  expect(again.errors).toEqual([]);
-});
-
-test("two tabs of one person show the same", async () => {
-  const alice = await enterAs("alice");
-  const bob = await enterAs("bob");
-  const second = await ChatPage.tab(alice.page.context, alice.url);
+  const second = await world.tabOf(alice);
   await second.enter(alice.name, "Sign in");
-  await alice.page.startChat(bob.name);
+  await bob.page.startChat(alice.name);
+  await bob.page.say("to both");
+  await alice.page.item(bob.name).getByLabel("1 unread").waitFor();
+  await second.item(bob.name).getByLabel("1 unread").waitFor();
+  await alice.page.openChat(bob.name);
+  await second.item(bob.name).getByLabel("1 unread").waitFor({ state: "hidden" });
   await alice.page.say("from the first tab");
   await second.openChat(bob.name);
   await second.sees("from the first tab");
   await second.say("from the second tab");
   await alice.page.sees("from the second tab");
-  await bob.page.openChat(alice.name);
-  await bob.page.say("to both");
-  await alice.page.sees("to both");
-  await second.sees("to both");
-  const all = ["from the first tab", "from the second tab", "to both"];
+  const all = ["to both", "from the first tab", "from the second tab"];
   expect(await alice.page.texts()).toEqual(all);
   expect(await second.texts()).toEqual(all);
 });
 
-test("a group is made, talks, and a member leaves", async () => {
+test("a group is made and talks; who leaves is told so", async () => {
   const alice = await enterAs("alice");
   const bob = await enterAs("bob");
   const { page } = alice.page;
@@ -141,43 +54,82 @@ test("a group is made, talks, and a member leaves", async () => {
   await page.getByLabel("Title").fill("Signal towers");
   await page.getByLabel("Members (user names)").fill(`${bob.name} nobody-of-this-name`);
   await page.getByRole("button", { name: "Create" }).click();
-  await page.getByText("There is nobody called nobody-of-this-name.").waitFor();
+  await page.locator(".field", { hasText: "There is nobody called nobody-of-this-name." }).waitFor();
+  await keepPicture(alice.page, "dialog-light");
   await page.getByLabel("Members (user names)").fill(bob.name);
   await page.getByRole("button", { name: "Create" }).click();
   await page.getByRole("heading", { level: 2, name: "Signal towers" }).waitFor();
   await alice.page.say("to the group");
   await bob.page.openChat("Signal towers");
   await bob.page.sees("to the group");
-  await bob.page.page.getByText(`${alice.name} created the group; ${alice.name} added ${bob.name}`).waitFor();
-  await keepPicture(bob.page, "group");
+  await alice.page.tick("to the group", "read");
+  await bob.page.page.getByText(`${alice.name} created the group and added ${bob.name}`).waitFor();
   await bob.page.page.getByRole("button", { name: "Members" }).click();
+  await keepPicture(bob.page, "members-light");
   await bob.page.page.getByRole("button", { name: "Leave" }).click();
   await page.locator(".system", { hasText: `${bob.name} left` }).waitFor();
-  await bob.page.say("after leaving");
-  await bob.page.page.getByText("You are not a member of this conversation.").waitFor();
+  await bob.page.page.getByText("You are no longer a member of this group.").waitFor();
+  expect(await bob.page.page.getByRole("textbox", { name: "Message" }).isVisible()).toBe(false);
 });
 
-test("older messages come when one scrolls up", async () => {
+test("a refused message says why, and goes out when it is tried again", async () => {
   const alice = await enterAs("alice");
   const bob = await enterAs("bob");
-  await alice.page.startChat(bob.name);
-  for (let i = 1; i <= 70; i++) await alice.page.say(`number ${i}.`);
-  await alice.page.tick("number 70.", "delivered");
-  await bob.page.page.reload();
-  await bob.page.openChat(alice.name);
-  await bob.page.sees("number 70.");
-  expect(await bob.page.page.locator(".bubble-text").count()).toBe(50);
-  await bob.page.page.locator(".scroller").evaluate((element) => element.scrollTo(0, 0));
-  await bob.page.sees("number 1.");
-  expect(await bob.page.texts()).toEqual(Array.from({ length: 70 }, (_, i) => `number ${i + 1}.`));
+  const { page } = alice.page;
+  await page.getByRole("button", { name: "New group" }).click();
+  await page.getByLabel("Title").fill("Night watch");
+  await page.getByLabel("Members (user names)").fill(bob.name);
+  await page.getByRole("button", { name: "Create" }).click();
+  await alice.page.say("all is well");
+  await bob.page.openChat("Night watch");
+  await bob.page.sees("all is well");
+  await page.getByRole("button", { name: "Members" }).click();
+  await page.getByRole("button", { name: "Remove" }).click();
+  await page.getByRole("button", { name: "Close" }).click();
+  await page.locator(".system", { hasText: `${alice.name} removed ${bob.name}` }).waitFor();
+  await bob.page.say("was I heard?");
+  await bob.page.page.getByText("Not sent: You are not a member of this conversation.").waitFor();
+  await keepPicture(bob.page, "refused-light");
+  await page.getByRole("button", { name: "Members" }).click();
+  await page.getByLabel("Add (user names)").fill(bob.name);
+  await page.getByRole("button", { name: "Add" }).click();
+  await bob.page.page.locator(".system", { hasText: `${alice.name} added ${bob.name}` }).waitFor();
+  await bob.page.page.getByRole("button", { name: "Try again" }).click();
+  await alice.page.sees("was I heard?");
+  await bob.page.tick("was I heard?", "read");
+  expect(await bob.page.page.getByText("Not sent").count()).toBe(0);
 });
 
-test("a wrong password is told in words", async () => {
-  const { name, url } = await enterAs("alice");
-  const page = await ChatPage.open(browser, url);
-  pages.push(page);
-  await page.page.getByLabel("Name", { exact: true }).fill(name);
-  await page.page.getByLabel("Password").fill("not the password");
-  await page.page.getByRole("button", { name: "Sign in" }).click();
-  await page.page.getByText("The name or the password is wrong.").waitFor();
+test("what is wrong with a name or a password is told in words, next to its field", async () => {
+  const { name } = await enterAs("alice");
+  const { page } = await world.visit();
+  const fieldOf = (label: string) => page.page.locator(".field", { has: page.page.getByLabel(label, { exact: true }) });
+  const nameField = fieldOf("Name");
+  const passwordField = fieldOf("Password");
+  const fill = async (user: string, password: string, button: string): Promise<void> => {
+    await nameField.getByRole("textbox").fill(user);
+    await passwordField.getByLabel("Password").fill(password);
+    await page.page.getByRole("button", { name: button }).click();
+  };
+  await fill(name, "not the password", "Sign in");
+  await passwordField.getByText("The name or the password is wrong.").waitFor();
+  await fill(name, "long enough", "Create an account");
+  await nameField.getByText("This name is taken.").waitFor();
+  await fill("A Name!", "short", "Create an account");
+  await nameField.getByText("2 to 32 characters").waitFor();
+  await passwordField.getByText("8 to 256 characters").waitFor();
+  await keepPicture(page, "sign-in-light");
+});
+
+test("in development a demo account is one click away, with a talk to read", async () => {
+  await createDemoData(world.serverUrl());
+  const { page } = await world.visit();
+  const [first, second] = demoAccounts.names;
+  await page.page.getByRole("button", { name: second }).click();
+  await page.openChat(demoAccounts.group);
+  await page.sees("Loud and clear, every arm of it.");
+  await page.item(`${first[0]!.toUpperCase()}${first.slice(1)}`).waitFor();
+  await keepPicture(page, "demo-light");
+  await page.page.getByRole("button", { name: "Sign out" }).click();
+  await page.page.getByRole("button", { name: "Sign in" }).waitFor();
 });

@@ -29,7 +29,7 @@ function layerOf(path: string): { kind: string; name: string } {
 /** Folder of the workspace that a path belongs to; "" for the root package. */
 export function workspaceOf(path: string): string {
   const [first = "", second = ""] = path.split("/");
-  if (first === "clients" && (["ts-sdk", "web-chat", "terminal-chat"].includes(second))) return `clients/${second}`;
+  if (first === "clients" && ["ts-sdk", "web-chat", "terminal-chat"].includes(second)) return `clients/${second}`;
   return ["gen", "mesh", "services", "test", "bench"].includes(first) ? first : "";
 }
 

@@ -4,6 +4,7 @@ import { invalidArgument } from "./client-error.ts";
 import { randomDeviceId } from "./ids.ts";
 import { type ClientLimits, defaultLimits } from "./limits.ts";
 import { createMemoryOutbox, type OutboxStore } from "./outbox/outbox-store.ts";
+import type { SendHandle } from "./outbox/send-handle.ts";
 import { type CursorStore, createMemoryCursors } from "./receive/cursor-store.ts";
 import type { Backlog } from "./receive/receiver.ts";
 import { fixedToken, type GetToken } from "./session/token-source.ts";
@@ -26,6 +27,8 @@ export interface ConnectOptions {
    * @default in browsers an IndexedDB database of the user's, else memory
    */
   readonly outbox?: OutboxStore;
+  /** Told when the client takes over sends that an earlier run, or a tab that was closed, has left in the outbox. */
+  readonly onAdopted?: (sends: readonly SendHandle[]) => void;
   /** Where positions are kept. @default memory: each start begins as `backlog` says */
   readonly cursors?: CursorStore;
   /**
@@ -57,6 +60,7 @@ export interface ResolvedOptions {
   readonly deviceId: bigint;
   readonly deviceClass: DeviceClass;
   readonly outboxOf: (userId: bigint) => OutboxStore;
+  readonly onAdopted: (sends: readonly SendHandle[]) => void;
   readonly cursors: CursorStore;
   readonly backlog: Backlog;
   readonly agent: string;
@@ -81,6 +85,7 @@ export function resolveOptions(options: ConnectOptions): ResolvedOptions {
       const kept = browser && typeof indexedDB !== "undefined";
       return kept ? createIndexedDbOutbox({ name: `chappe-outbox-${userId}` }) : createMemoryOutbox();
     },
+    onAdopted: options.onAdopted ?? (() => {}),
     cursors: options.cursors ?? createMemoryCursors(),
     backlog: options.backlog ?? "all",
     agent: options.agent ?? "chappe-ts",

@@ -51,7 +51,7 @@ class SocketClient implements ChappeClient {
 
   constructor(options: ConnectOptions) {
     const resolved = resolveOptions(options);
-    const { limits, cursors, backlog } = resolved;
+    const { limits, cursors, backlog, onAdopted } = resolved;
     const random = Math.random;
     this.#options = resolved;
     this.deviceId = resolved.deviceId;
@@ -70,6 +70,7 @@ class SocketClient implements ChappeClient {
       ids: this.#ids,
       random,
       onPlace: (conversationId, seq) => this.#receiver.noteHead(conversationId, seq),
+      onAdopted,
     });
     this.#receiver = new Receiver({
       limits,

@@ -35,9 +35,12 @@ export interface Conversation {
   messages(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<ReceivedMessage>;
   /** As `client.send`. */
   send(content: SendContent, options?: { readonly signal?: AbortSignal }): SendHandle;
-  /** Older messages, in order of seq: those just before `before`, or the newest. At most `limit` (200, default 50). */
+  /**
+   * Messages of the server's, in order of seq: those just before `before`, those just after `after` (one of the two),
+   * or the newest. At most `limit` (200, default 50).
+   */
   history(
-    options?: WaitOptions & { readonly before?: number; readonly limit?: number },
+    options?: WaitOptions & { readonly before?: number; readonly after?: number; readonly limit?: number },
   ): Promise<readonly ReceivedMessage[]>;
   /** Everything up to `seq` was read; the other members' `read` says so. Never goes back. */
   markRead(seq: number, options?: WaitOptions): Promise<void>;
@@ -68,8 +71,9 @@ export function createConversation(id: Uint8Array, context: ConversationContext)
     },
     messages: (options = {}) => receiver.open(key, options.signal),
     send: (content, options = {}) => outbox.send(id, content, options.signal),
-    async history({ before = 0, limit = 0, ...wait } = {}) {
-      const request = { conversationId: id, beforeSeq: BigInt(before), limit };
+    async history({ before = 0, after, limit = 0, ...wait } = {}) {
+      const fromSeq = after === undefined ? 0n : BigInt(after + 1);
+      const request = { conversationId: id, beforeSeq: BigInt(before), fromSeq, limit };
       const page = await history.listMessages(request, boundsOf(wait)).catch(throwClientError);
       return page.messages.map((message) => toReceived(id, message, userId));
     },

@@ -2,9 +2,10 @@ import { GroupService } from "@chappe/gen/proto/chappe/business/v1/group_service
 import { MemberRole } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
 import type { ChatModel } from "./chat-model.ts";
 import type { ConversationState } from "./conversation-state.ts";
-import { openDialog, UserError } from "./dialog.ts";
+import { openDialog } from "./dialog.ts";
 import { el } from "./dom.ts";
 import { errorText } from "./error-text.ts";
+import { FieldError } from "./form-fields.ts";
 import type { Person } from "./people.ts";
 
 const maxNameLength = 64;
@@ -12,12 +13,13 @@ const maxTitleLength = 100;
 /** Names of one line: so many that a form is still the right place. */
 const maxNamesLength = 2_000;
 
-async function findAll(model: ChatModel, text: string): Promise<readonly Person[]> {
+/** The users named in a field; rejects with a FieldError when somebody is not known. */
+async function findAll(model: ChatModel, field: string, text: string): Promise<readonly Person[]> {
   const names = [...new Set(text.split(/[\s,;]+/).filter((name) => name !== ""))];
   const found = await model.people.byName(names);
   const known = new Set(found.map(({ name }) => name));
   const unknown = names.filter((name) => !known.has(name));
-  if (unknown.length > 0) throw new UserError(`There is nobody called ${unknown.join(", ")}.`);
+  if (unknown.length > 0) throw new FieldError(field, `There is nobody called ${unknown.join(", ")}.`);
   return found;
 }
 
@@ -28,7 +30,7 @@ export function openNewChat(model: ChatModel): void {
     fields: [{ name: "name", label: "With (user name)", maxLength: maxNameLength }],
     action: "Open",
     async onSubmit(values) {
-      const [person] = await findAll(model, values.get("name")!);
+      const [person] = await findAll(model, "name", values.get("name")!);
       // Not awaited: the dialog must be gone, and its focus given back, before the composer takes the focus.
       if (person !== undefined) void model.select(person.directConversationId);
     },
@@ -45,7 +47,7 @@ export function openNewGroup(model: ChatModel): void {
     ],
     action: "Create",
     async onSubmit(values) {
-      const members = await findAll(model, values.get("members")!);
+      const members = await findAll(model, "members", values.get("members")!);
       const others = members.map(({ userId }) => userId).filter((id) => id !== model.client.userId);
       await model.createGroup(values.get("title")!, others);
     },
@@ -62,7 +64,7 @@ export async function openMembers(model: ChatModel, conversation: ConversationSt
     try {
       await groups.removeMembers({ conversationId, userIds: [userId] });
       if (userId === model.client.userId) {
-        conversation.left = true;
+        model.markLeft(conversation);
         dialog.close();
       } else await show();
     } catch (error) {
@@ -72,6 +74,7 @@ export async function openMembers(model: ChatModel, conversation: ConversationSt
   const show = async (): Promise<void> => {
     try {
       const { members } = await groups.listMembers({ conversationId });
+      await model.people.learn(members.map(({ userId }) => userId));
       const own = members.find(({ userId }) => userId === model.client.userId);
       const rows = members.map(({ userId, role }) => {
         const self = userId === model.client.userId;
@@ -92,7 +95,7 @@ export async function openMembers(model: ChatModel, conversation: ConversationSt
     fields: [{ name: "names", label: "Add (user names)", maxLength: maxNamesLength }],
     action: "Add",
     async onSubmit(values) {
-      const people = await findAll(model, values.get("names")!);
+      const people = await findAll(model, "names", values.get("names")!);
       await groups.addMembers({ conversationId, userIds: people.map(({ userId }) => userId) });
     },
   });

@@ -36,12 +36,14 @@ export function createChatView(model: ChatModel, onSignOut: () => void): ChatVie
 
   const update = (): void => {
     me.textContent = model.people.nameOf(model.client.userId);
-    banner.textContent = statusText(model.status);
+    banner.textContent = statusText(model.status, model.wasOnline);
+    banner.className = `banner ${model.status.state}`;
     banner.hidden = banner.textContent === "";
     list.update();
     const open = model.open;
     if ((open?.key ?? "") !== shownKey) {
       shownKey = open?.key ?? "";
+      pane?.close();
       pane = open === undefined ? undefined : createMessagePane(model, open, () => void openMembers(model, open));
       main.replaceChildren(pane?.element ?? nothing);
       document.body.classList.toggle("reading", open !== undefined);

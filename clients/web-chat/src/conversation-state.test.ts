@@ -36,6 +36,22 @@ test("has older messages only after the newest page, down to the first readable 
   expect(conversation.hasOlder).toBe(false);
 });
 
+test("has newer messages when the window was moved back", () => {
+  const conversation = state();
+  conversation.add([message(8), message(9)]);
+  conversation.opened = true;
+  expect(conversation.hasNewer).toBe(false);
+  conversation.add([message(20, 500)]);
+  expect([conversation.hasNewer, conversation.headSeq, conversation.window.last]).toEqual([true, 20, 9]);
+  expect(conversation.lastTimeMs).toBe(500);
+});
+
+test("takes what the user wrote for read", () => {
+  const conversation = state();
+  conversation.add([message(1), { ...message(2), own: true }, message(3)]);
+  expect(conversation.unread).toBe(1);
+});
+
 test("puts the newest conversation first and empty ones last", () => {
   const [old, fresh, empty] = [state("a"), state("b"), state("c")];
   old.add([message(1, 100)]);

@@ -23,13 +23,21 @@ export class ConversationState {
   readonly cursors = new Map<bigint, OthersCursor>();
   headSeq = 0;
   readSeq = 0;
+  /** As far as this page has told the server that it was read. */
+  markedSeq = 0;
   /** Lowest seq that the user may read. */
   firstSeq = 1;
-  /** The newest page was fetched. */
+  /** A page was fetched. */
   opened = false;
-  loadingOlder = false;
-  /** Nothing can be sent or read any more. */
+  /** Receipts may have been missed since `cursors` were fetched. */
+  cursorsStale = true;
+  loadingPage = false;
+  /** The user's own eyes are at the newest message: what comes is read. */
+  following = true;
+  /** The user is no longer a member: nothing new comes, nothing can be sent. */
   left = false;
+
+  #lastTimeMs = 0;
 
   constructor(key: string, id: Uint8Array, peerId: bigint | undefined) {
     this.key = key;
@@ -42,19 +50,30 @@ export class ConversationState {
     return Math.max(0, this.headSeq - Math.max(this.readSeq, this.firstSeq - 1));
   }
 
+  /** When the newest message was written that the page has seen; 0 = none. */
   get lastTimeMs(): number {
-    return this.window.newest?.sentTimeMs ?? 0;
+    return this.#lastTimeMs;
   }
 
-  /** Whether there are older messages that still fit. */
+  /** Whether there are older messages than those here. */
   get hasOlder(): boolean {
-    return this.opened && this.window.first > this.firstSeq && !this.window.full;
+    return this.opened && this.window.first > this.firstSeq;
   }
 
-  /** Takes messages in, wherever they came from. */
+  /** Whether there are newer messages than those here, because the window was moved back. */
+  get hasNewer(): boolean {
+    return this.opened && this.window.last > 0 && this.window.last < this.headSeq;
+  }
+
+  /** Takes a page in, wherever it came from. Who has sent a message has read what is before it. */
   add(messages: readonly ReceivedMessage[]): void {
     this.window.add(messages);
-    this.headSeq = Math.max(this.headSeq, this.window.last);
+    for (const { seq, own } of messages) {
+      this.headSeq = Math.max(this.headSeq, seq);
+      if (own) this.readSeq = Math.max(this.readSeq, seq);
+    }
+    const newest = messages.at(-1);
+    if (newest !== undefined) this.#lastTimeMs = Math.max(this.#lastTimeMs, newest.sentTimeMs);
   }
 
   /** Highest seq that somebody else has on a device, and has read. */

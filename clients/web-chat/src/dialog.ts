@@ -1,5 +1,5 @@
 import { el } from "./dom.ts";
-import { errorText } from "./error-text.ts";
+import { createField, showErrors } from "./form-fields.ts";
 
 /** A field of a dialog. */
 export interface DialogField {
@@ -13,7 +13,7 @@ export interface DialogOptions {
   readonly title: string;
   readonly fields: readonly DialogField[];
   readonly action: string;
-  /** Does it; a rejection is shown and the dialog stays. */
+  /** Does it; a rejection is shown, a FieldError next to its field, and the dialog stays. */
   readonly onSubmit: (values: ReadonlyMap<string, string>) => Promise<void>;
   /** Shown above the fields. */
   readonly content?: HTMLElement;
@@ -22,18 +22,19 @@ export interface DialogOptions {
 /** Opens a dialog on top of the page; it is gone when it is closed. */
 export function openDialog({ title, fields, action, onSubmit, content }: DialogOptions): HTMLDialogElement {
   const error = el("p", { class: "error", role: "alert" });
-  const inputs = fields.map(({ name, maxLength }) =>
-    el("input", { name, required: true, maxlength: maxLength, autocomplete: "off", autocapitalize: "none" }),
+  const plain = { required: true, autocomplete: "off", autocapitalize: "none" };
+  const inputs = fields.map(({ name, label, maxLength }) =>
+    createField(name, label, { ...plain, maxlength: maxLength }),
   );
   const submitButton = el("button", { type: "submit", class: "primary" }, action);
   const submit = async (): Promise<void> => {
     submitButton.disabled = true;
-    error.textContent = "";
+    showErrors(inputs, error, undefined);
     try {
-      await onSubmit(new Map(inputs.map((input) => [input.name, input.value.trim()])));
+      await onSubmit(new Map(inputs.map(({ name, input }) => [name, input.value.trim()])));
       dialog.close();
     } catch (cause) {
-      error.textContent = cause instanceof UserError ? cause.message : errorText(cause);
+      showErrors(inputs, error, cause);
     } finally {
       submitButton.disabled = false;
     }
@@ -42,15 +43,12 @@ export function openDialog({ title, fields, action, onSubmit, content }: DialogO
     event.preventDefault();
     void submit();
   };
-  const labels = inputs.map((input, i) => el("label", { class: "field" }, el("span", {}, fields[i]!.label), input));
   const cancel = el("button", { type: "button", onClick: () => dialog.close() }, "Close");
   const buttons = el("div", { class: "buttons" }, cancel, submitButton);
-  const form = el("form", { onSubmit: onForm }, el("h2", {}, title), content, ...labels, error, buttons);
+  const elements = inputs.map(({ element }) => element);
+  const form = el("form", { onSubmit: onForm }, el("h2", {}, title), content, ...elements, error, buttons);
   const dialog = el("dialog", { "aria-label": title, onClose: () => dialog.remove() }, form);
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
 }
-
-/** What the user can put right; the message is for people. */
-export class UserError extends Error {}

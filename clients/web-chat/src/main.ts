@@ -5,18 +5,25 @@ import { createChatView } from "./chat-view.ts";
 import { errorText } from "./error-text.ts";
 import { loadSession, saveSession } from "./saved-session.ts";
 import { createSignInView } from "./sign-in-view.ts";
+import { createTitleMemory } from "./title-memory.ts";
 
 const url = location.origin;
 const app = document.getElementById("app")!;
+const titles = createTitleMemory(sessionStorage);
 
 function showSignIn(config: ChatConfig, notice: string): void {
   document.title = "Chappe";
   document.body.classList.remove("reading");
   const onSignedIn = (tokens: Tokens): void => {
     saveSession(sessionStorage, tokens);
-    void showChat(config, tokens);
+    startChat(config, tokens);
   };
   app.replaceChildren(createSignInView({ url, config, notice, onSignedIn }));
+}
+
+/** Shows the chat, or says on the sign-in form why there is none. */
+function startChat(config: ChatConfig, tokens: Tokens): void {
+  showChat(config, tokens).catch((error: unknown) => showSignIn(config, errorText(error)));
 }
 
 /** Connects and shows the chat until the session ends. */
@@ -27,20 +34,22 @@ async function showChat(config: ChatConfig, first: Tokens): Promise<void> {
     saveSession(sessionStorage, fresh);
   };
   const getToken = createTokenSource({ url, tokens, onTokens });
-  const client = await connect({ url, getToken, userId: tokens.userId, backlog: "none", agent: "chappe-web-chat" });
-  let due = false;
-  const onChange = (): void => {
-    if (due) return;
-    due = true;
-    requestAnimationFrame(() => {
-      due = false;
-      view.update();
-      const unread = model.conversations.reduce((sum, conversation) => sum + conversation.unread, 0);
-      document.title = unread === 0 ? "Chappe" : `(${unread}) Chappe`;
-      if (model.status.state === "closed") void end(model.status.reason);
-    });
-  };
-  const model = new ChatModel(client, onChange);
+  let model: ChatModel | undefined;
+  const onAdopted = (): void => model?.trackPending();
+  const { userId } = tokens;
+  const client = await connect({ url, getToken, userId, onAdopted, backlog: "none", agent: "chappe-web-chat" });
+  model = new ChatModel(client, titles);
+  followModel(config, model, () => tokens.accessToken);
+}
+
+/** Shows the model until its session ends. */
+function followModel(config: ChatConfig, model: ChatModel, accessToken: () => string): void {
+  model.onChange = oncePerFrame(() => {
+    view.update();
+    const unread = model.conversations.reduce((sum, conversation) => sum + conversation.unread, 0);
+    document.title = unread === 0 ? "Chappe" : `(${unread}) Chappe`;
+    if (model.status.state === "closed") void end(model.status.reason);
+  });
   let over = false;
   const end = async (reason: unknown): Promise<void> => {
     if (over) return;
@@ -48,26 +57,45 @@ async function showChat(config: ChatConfig, first: Tokens): Promise<void> {
     document.removeEventListener("visibilitychange", onVisible);
     await model.close();
     saveSession(sessionStorage, undefined);
+    titles.clear();
     showSignIn(config, reason === undefined ? "" : errorText(reason));
   };
   const onVisible = (): void => model.markRead();
   const leave = (): void => {
     // Signing out works offline too: the session then ends by itself.
-    signOut({ url, accessToken: tokens.accessToken }).catch(() => undefined);
+    signOut({ url, accessToken: accessToken() }).catch(() => undefined);
     void end(undefined);
   };
   const view = createChatView(model, leave);
   document.addEventListener("visibilitychange", onVisible);
   app.replaceChildren(view.element);
   model.start();
-  onChange();
+  model.onChange();
+}
+
+/** Runs once for all calls of a frame; a tab that is not seen has no frames, so there a timer stands in. */
+function oncePerFrame(run: () => void): () => void {
+  const hiddenFrameMs = 250;
+  let due = false;
+  const once = (): void => {
+    due = false;
+    run();
+  };
+  return () => {
+    if (due) return;
+    due = true;
+    if (document.visibilityState === "visible") requestAnimationFrame(once);
+    else setTimeout(once, hiddenFrameMs);
+  };
 }
 
 async function main(): Promise<void> {
+  // Without it (plain http: from another machine) the page only cannot be opened while offline.
+  navigator.serviceWorker?.register("service-worker.js").catch(() => undefined);
   const config = await loadChatConfig(url);
   const tokens = loadSession(sessionStorage);
   if (tokens === undefined) showSignIn(config, "");
-  else await showChat(config, tokens);
+  else startChat(config, tokens);
 }
 
 void main();

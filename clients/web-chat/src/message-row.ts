@@ -8,7 +8,8 @@ import { messageText } from "./message-text.ts";
 import type { TimelineRow } from "./timeline.ts";
 
 const ticks = {
-  waiting: ["…", "waiting"],
+  // The clock is drawn by the style sheet.
+  waiting: ["", "waiting"],
   sent: ["✓", "sent"],
   delivered: ["✓✓", "delivered"],
   read: ["✓✓", "read"],

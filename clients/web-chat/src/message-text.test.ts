@@ -11,7 +11,7 @@ const membership = (byUserId: bigint, ...items: readonly [bigint, boolean][]): R
   }) as unknown as ReceivedMessage;
 
 test("tells who came and went", () => {
-  expect(messageText(membership(1n, [1n, true], [2n, true]), people)).toBe("Ann created the group; Ann added Ben");
+  expect(messageText(membership(1n, [1n, true], [2n, true]), people)).toBe("Ann created the group and added Ben");
   expect(messageText(membership(1n, [2n, true], [3n, true]), people)).toBe("Ann added Ben, Cy");
   expect(messageText(membership(1n, [3n, false]), people)).toBe("Ann removed Cy");
   expect(messageText(membership(2n, [2n, false]), people)).toBe("Ben left");

@@ -12,10 +12,9 @@ export function messageText({ content, text }: ReceivedMessage, people: Pick<Peo
       .filter((item) => item.joined === joined && item.userId !== byUserId)
       .map((item) => people.nameOf(item.userId))
       .join(", ");
-  const by = people.nameOf(byUserId);
   const own = items.find((item) => item.userId === byUserId);
-  const parts = own === undefined ? [] : [own.joined ? `${by} created the group` : `${by} left`];
-  if (names(true) !== "") parts.push(`${by} added ${names(true)}`);
-  if (names(false) !== "") parts.push(`${by} removed ${names(false)}`);
-  return parts.join("; ");
+  const deeds = own === undefined ? [] : [own.joined ? "created the group" : "left"];
+  if (names(true) !== "") deeds.push(`added ${names(true)}`);
+  if (names(false) !== "") deeds.push(`removed ${names(false)}`);
+  return `${people.nameOf(byUserId)} ${deeds.join(" and ")}`;
 }

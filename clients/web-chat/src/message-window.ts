@@ -1,9 +1,9 @@
 import type { ReceivedMessage } from "@chappe/sdk/src/index.ts";
 
-/** Messages of one conversation that the page keeps. */
-const maxWindowMessages = 1_000;
+/** Messages of one conversation that the page keeps, and so the most that it shows. */
+const maxWindowMessages = 400;
 
-/** A contiguous stretch of a conversation: grows at both ends, and forgets its oldest when it is too long. */
+/** A contiguous stretch of a conversation: grows at both ends, and forgets at the other end when it is too long. */
 export class MessageWindow {
   readonly #messages = new Map<number, ReceivedMessage>();
   #first = 0;
@@ -23,11 +23,6 @@ export class MessageWindow {
     return this.#messages.get(this.#last);
   }
 
-  /** Whether older messages still fit. */
-  get full(): boolean {
-    return this.#messages.size >= maxWindowMessages;
-  }
-
   /** In order of seq. */
   list(): readonly ReceivedMessage[] {
     return [...this.#messages.values()].sort((a, b) => a.seq - b.seq);
@@ -37,18 +32,25 @@ export class MessageWindow {
     return this.#messages.has(seq);
   }
 
-  /** Adds messages; one that is there already stays. */
-  add(messages: readonly ReceivedMessage[]): void {
-    for (const message of messages) {
-      if (this.#messages.has(message.seq)) continue;
-      this.#messages.set(message.seq, message);
-      this.#first = this.#first === 0 ? message.seq : Math.min(this.#first, message.seq);
-      this.#last = Math.max(this.#last, message.seq);
-    }
-    while (this.#messages.size > maxWindowMessages) {
-      this.#messages.delete(this.#first);
-      do this.#first++;
-      while (!this.#messages.has(this.#first));
-    }
+  clear(): void {
+    this.#messages.clear();
+    this.#first = 0;
+    this.#last = 0;
+  }
+
+  /**
+   * Adds a page, in order of seq and without a hole; a message that is there already stays. A page that does not touch
+   * the stretch is not taken.
+   */
+  add(page: readonly ReceivedMessage[]): void {
+    const from = page[0]?.seq;
+    const to = page.at(-1)?.seq;
+    if (from === undefined || to === undefined) return;
+    if (this.#last > 0 && (from > this.#last + 1 || to < this.#first - 1)) return;
+    const older = this.#last > 0 && from < this.#first;
+    for (const message of page) if (!this.#messages.has(message.seq)) this.#messages.set(message.seq, message);
+    this.#first = this.#last === 0 ? from : Math.min(this.#first, from);
+    this.#last = Math.max(this.#last, to);
+    while (this.#messages.size > maxWindowMessages) this.#messages.delete(older ? this.#last-- : this.#first++);
   }
 }

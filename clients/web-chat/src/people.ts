@@ -29,6 +29,11 @@ export class People {
 
   /** The user's name to show; a stand-in until it is known, which `onChange` tells. */
   nameOf(userId: bigint): string {
+    return this.knownName(userId) ?? "…";
+  }
+
+  /** The user's name to show; undefined until it is known, which `onChange` tells. */
+  knownName(userId: bigint): string | undefined {
     const person = this.#known.get(userId);
     if (person !== undefined) return person.displayName || person.name;
     if (this.#asked.size < maxPeople && !this.#asked.has(userId)) {
@@ -38,7 +43,7 @@ export class People {
         queueMicrotask(() => void this.#ask());
       }
     }
-    return "…";
+    return undefined;
   }
 
   /** Finds users by account name; unknown names are left out. Rejects with ChappeClientError. */
@@ -46,6 +51,16 @@ export class People {
     const { users } = await this.#client.call(UserService).getUsers({ names: [...names] });
     for (const user of users) this.#known.set(user.userId, user);
     return users;
+  }
+
+  /** Learns the names of these users. Rejects with ConnectError. */
+  async learn(userIds: readonly bigint[]): Promise<void> {
+    const unknown = userIds.filter((id) => !this.#known.has(id));
+    for (let from = 0; from < unknown.length; from += maxIdsPerCall) {
+      const ids = unknown.slice(from, from + maxIdsPerCall);
+      const { users } = await this.#client.call(UserService).getUsers({ userIds: ids });
+      for (const user of users) this.#known.set(user.userId, user);
+    }
   }
 
   async #ask(): Promise<void> {

@@ -154,6 +154,26 @@ describe("what an earlier run left", () => {
     expect([...store.entries.keys()]).toEqual([entries[2]!.key]);
   });
 
+  test("is told to the application when it is taken over, at once or later", async () => {
+    const [early, late] = [entryOf("1"), entryOf("2")];
+    const adopt = Promise.withResolvers<(entries: readonly OutboxEntry[]) => void>();
+    const store: OutboxStore = {
+      ...storeWith(),
+      open: async (onAdopted) => {
+        adopt.resolve(onAdopted);
+        return [early];
+      },
+    };
+    const told: string[][] = [];
+    await fixture.join(1, {
+      outbox: store,
+      onAdopted: (sends) => told.push(sends.map((send) => toHex(send.clientMessageId))),
+    });
+    expect(told).toEqual([[early.key]]);
+    (await adopt.promise)([late, entryOf("3", 9n)]);
+    expect(told).toEqual([[early.key], [late.key]]);
+  });
+
   test("gets a fresh id when it is too old and the server never had it", async () => {
     const old = entryOf("old", 1n, 72 * 3_600_000);
     const store = storeWith(old);

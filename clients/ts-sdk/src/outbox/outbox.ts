@@ -25,6 +25,8 @@ export interface OutboxOptions {
   readonly random: () => number;
   /** The server, asked, has named the seq of a send: the conversation has got so far, and nobody may push it here. */
   readonly onPlace: (conversationId: Uint8Array, seq: number) => void;
+  /** Sends that were left in the store go on from here. */
+  readonly onAdopted?: (sends: readonly SendHandle[]) => void;
 }
 
 /** Every send that is not settled, from `send()` to its place in the conversation. */
@@ -135,6 +137,7 @@ export class Outbox {
   }
 
   #restore(entries: readonly OutboxEntry[]): void {
+    const adopted: PendingSend[] = [];
     for (const { key, request } of entries) {
       const decoded = decodeSend(request);
       if (decoded === undefined || this.#closing.signal.aborted) continue;
@@ -145,7 +148,9 @@ export class Outbox {
       });
       for (const send of sends) this.#open.set(send.key, send);
       this.#lane(conversationId).restore(new Frame(key, request, sends, true));
+      adopted.push(...sends);
     }
+    if (adopted.length > 0) this.#options.onAdopted?.(adopted);
   }
 
   #lane(conversationId: Uint8Array): Lane {
