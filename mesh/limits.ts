@@ -66,6 +66,8 @@ export const limits = Object.freeze({
   /** One record of the log. */
   maxRecordBytes: 1024 * 1024,
   maxEntriesPerRecord: 512,
+  /** A push payload of so many bytes takes no further message. */
+  maxPushPayloadBytes: 48 * 1024,
   /** Appends waiting in the log, in all. */
   maxLogQueueBytes: 64 * 1024 * 1024,
   /** Partitions of a new embedded log: one disk and one writer behind them all, so few and full records cost least. */

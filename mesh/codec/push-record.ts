@@ -67,6 +67,27 @@ export function encodePushRecord(fields: readonly PushEntryFields[]): Uint8Array
   });
 }
 
+/**
+ * Encoded PushRecords of these entries, in order, as few as go into `maxBytes` each. A record of one entry may be
+ * longer: an entry is never cut.
+ */
+export function encodePushRecords(fields: readonly PushEntryFields[], maxBytes: number): Uint8Array[] {
+  const records: Uint8Array[] = [];
+  let from = 0;
+  let bytes = 0;
+  for (const [index, entry] of fields.entries()) {
+    const size = delimitedSize(entrySize(complete(entry)));
+    if (index > from && bytes + size > maxBytes) {
+      records.push(encodePushRecord(fields.slice(from, index)));
+      from = index;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  if (from < fields.length) records.push(encodePushRecord(from === 0 ? fields : fields.slice(from)));
+  return records;
+}
+
 /** Decodes a PushRecord; byte fields are views into `bytes`. CORRUPT when it is none. */
 export function decodePushRecord(bytes: Uint8Array): PushEntry[] {
   const reader = new WireReader(bytes, "CORRUPT");

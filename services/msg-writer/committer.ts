@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { encodePushRecord } from "@chappe/mesh/codec/push-record.ts";
+import { encodePushRecords, type PushEntryFields } from "@chappe/mesh/codec/push-record.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { limits } from "@chappe/mesh/limits.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
 import type { MessageStore, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
 import { mergeCommits } from "./merge-commits.ts";
@@ -86,17 +87,20 @@ class OrderedCommitter implements Committer {
   }
 
   async #push(pending: Pending): Promise<void> {
-    const { log } = this.#options;
     try {
-      const appends = [...pending.step.pushes].map(([partition, entries]) =>
-        this.#retrying("push", () => log.append("push", partition, encodePushRecord(entries))),
-      );
-      await Promise.all(appends);
+      await Promise.all([...pending.step.pushes].map(([partition, entries]) => this.#pushTo(partition, entries)));
       pending.pushed = true;
       this.#wake?.();
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** Entries of one partition, in order; several records when they are too long for one. */
+  async #pushTo(partition: number, entries: readonly PushEntryFields[]): Promise<void> {
+    const { log } = this.#options;
+    for (const record of encodePushRecords(entries, limits.maxRecordBytes))
+      await this.#retrying("push", () => log.append("push", partition, record));
   }
 
   async #run(): Promise<void> {

@@ -7,6 +7,7 @@ import { appendTaggedMessage, encodeMessageArrived, encodeSendSettled } from "@c
 import type { MembershipChange, PushEntryFields } from "@chappe/mesh/codec/push-record.ts";
 import { conversationKey, directUsers, isGroupId } from "@chappe/mesh/ids/conversation-id.ts";
 import { uuidV7TimeMs } from "@chappe/mesh/ids/uuid-v7.ts";
+import { limits } from "@chappe/mesh/limits.ts";
 import type { MemberRow, MessageRun, ProgressStep, SendRow, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
 import { messageArrivedAddress, sendSettledAddress } from "./event-addresses.ts";
 import type { PartitionInput } from "./sequencer.ts";
@@ -33,7 +34,7 @@ interface OpenRun {
   readonly firstSeq: number;
   count: number;
   readonly writer: ByteWriter;
-  /** Payloads of the push, cut before each change of membership. */
+  /** Payloads of the push, cut before each change of membership and when they are long enough. */
   readonly parts: PushPart[];
 }
 
@@ -81,7 +82,8 @@ class EffectBuilder implements StepBuilder {
     const changes = changesOf(entry);
     this.#recordMembers(entry, seq, changes);
     const part = run.parts.at(-1);
-    if (part === undefined || changes.length > 0) {
+    const full = part !== undefined && run.writer.length - part.start >= limits.maxPushPayloadBytes;
+    if (part === undefined || changes.length > 0 || full) {
       const { deviceId, senderId } = entry;
       run.parts.push({ start: run.writer.length, firstSeq: seq, deviceId, senderId, changes });
     } else if (part.deviceId !== entry.deviceId || part.senderId !== entry.senderId) part.deviceId = 0n;
