@@ -123,7 +123,7 @@ export const limits = Object.freeze({
   /** Receipts are pushed only in conversations with at most so many members. */
   maxReceiptMembers: 64,
   /** Receipts wait so long for company. */
-  receiptFlushMs: 100,
+  receiptFlushMs: 200,
   /** Conversations whose members are cached; how old a view may be. */
   maxMembershipViews: 50_000,
   membershipViewMaxAgeMs: 2_000,
