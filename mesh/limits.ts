@@ -53,6 +53,28 @@ export const limits = Object.freeze({
   maxFragmentsPerMessage: 64,
   /** Pieces in which one WebSocket message may trickle in. */
   maxChunksPerMessage: 1_024,
+  /** Links: a frame goes out once it has so many bytes, at the end of the turn otherwise; what one may hold. */
+  linkFrameBytes: 64 * 1024,
+  maxLinkFrameBytes: 64 * 1024 * 1024,
+  maxLinkPacketsPerFrame: 65_536,
+  /** Links: calls and bytes without an answer, bytes that the stream has not taken, calls of the other end in hand. */
+  maxLinkCallsInFlight: 65_536,
+  maxLinkBytesInFlight: 64 * 1024 * 1024,
+  maxLinkWaitingBytes: 16 * 1024 * 1024,
+  maxLinkCallsInHand: 65_536,
+  /** Links: HTTP/2 window; links of one process. */
+  linkWindowBytes: 4 * 1024 * 1024,
+  maxLinks: 4_096,
+  /** Links: a sign of life so often, the end after such a silence, how often that is looked at. */
+  linkHeartbeatMs: 1_000,
+  linkSilenceMs: 3_000,
+  linkTickMs: 250,
+  /** Links: an attempt may take so long; the wait between attempts grows from the first to the second. */
+  linkOpenTimeoutMs: 3_000,
+  linkRedialMs: 50,
+  linkRedialMaxMs: 1_000,
+  /** Links: a proof is good for so long around its time, so clocks may differ by that much. */
+  linkProofAgeMs: 300_000,
   /** Time of a call when the caller names none, and the most it may name. */
   defaultCallTimeoutMs: 10_000,
   maxCallTimeoutMs: 60_000,

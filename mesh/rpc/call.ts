@@ -12,6 +12,10 @@ export interface Call {
   readonly deadlineMs: number;
   /** W3C traceparent; empty when not sampled. */
   readonly traceContext: Uint8Array;
+  /** Id of the backend that must take it; INSTANCE_GONE when it is not there. */
+  readonly target?: string;
+  /** Network address of the client, when it came over HTTP. */
+  readonly clientAddress?: string;
   readonly signal?: AbortSignal;
 }
 
