@@ -32,6 +32,7 @@ export const errorRegistry = {
   FRAME_TOO_LARGE: { number: 23, name: "FRAME_TOO_LARGE", code: 3, retryable: false, text: "The frame is over the limit." },
   MALFORMED_FRAME: { number: 24, name: "MALFORMED_FRAME", code: 3, retryable: false, text: "The frame is not an encoding of a PacketBatch." },
   NEEDS_LONG_CONNECTION: { number: 25, name: "NEEDS_LONG_CONNECTION", code: 9, retryable: false, text: "The method answers only over a long connection." },
+  INSTANCE_GONE: { number: 26, name: "INSTANCE_GONE", code: 14, retryable: true, text: "The one process that the call was for is not there." },
   UNAUTHENTICATED: { number: 40, name: "UNAUTHENTICATED", code: 16, retryable: false, text: "No token was given." },
   TOKEN_INVALID: { number: 41, name: "TOKEN_INVALID", code: 16, retryable: false, text: "The token is not one of ours." },
   TOKEN_EXPIRED: { number: 42, name: "TOKEN_EXPIRED", code: 16, retryable: false, text: "The token has ended; refresh it." },

@@ -69,6 +69,28 @@ export const limits = Object.freeze({
   linkHeartbeatMs: 1_000,
   linkSilenceMs: 3_000,
   linkTickMs: 250,
+  /** A delivery to another process waits so long for its answer; a session without one in time counts as gone. */
+  deliverTimeoutMs: 1_000,
+  /** How long a question for revocations waits for the next one; the pause after a failed one. */
+  revocationWaitMs: 20_000,
+  revocationRetryMs: 200,
+  /** Sessions whose state is asked for at once after revocations may have been missed. */
+  maxSessionRechecks: 32,
+  /** A process without any Route gives up its start after so long. */
+  routeWaitMs: 30_000,
+  /** Redis: time of a connection attempt and of a command; wait between attempts, first and most; age of the slot table. */
+  redisTimeoutMs: 2_000,
+  redisRetryMs: 50,
+  redisRetryMaxMs: 500,
+  redisSlotsRefreshMs: 5_000,
+  /** Presence in Redis: lapsed leases are looked for so often; one process at a time clears up; entries nobody announced. */
+  presenceSweepMs: 1_000,
+  presenceSweepLockMs: 2_000,
+  presenceGarbageMs: 1_800_000,
+  /** Login processes whose leases a reader asks for in advance. */
+  maxKnownLogins: 4_096,
+  /** An entry of the Directory outlives its process by so much. */
+  directoryTtlMs: 3_000,
   /** Links: an attempt may take so long; the wait between attempts grows from the first to the second. */
   linkOpenTimeoutMs: 3_000,
   linkRedialMs: 50,

@@ -12,6 +12,11 @@ export interface SystemProgram {
 /** All of them. */
 export const systemPrograms: readonly SystemProgram[] = [
   { program: "chromium", debianPackage: "chromium", why: "the browser tests run the web client in it" },
+  {
+    program: "redis-server",
+    debianPackage: "redis-server",
+    why: "presence and directory are tested on a real cluster",
+  },
   { program: "curl", debianPackage: "curl", why: "the README's tour is run with it" },
 ];
 

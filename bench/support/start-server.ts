@@ -24,7 +24,10 @@ export interface ServerOptions {
 /** A running server process of ours. */
 export interface ServerProcess {
   readonly pid: number;
+  /** HTTP port; 0 when the process has none. */
   readonly port: number;
+  /** What the process said when it was ready. */
+  readonly ready: ReadyLine;
   /** Settles when the process has ended, with its exit code or signal. */
   readonly exited: Promise<string>;
   /** The end of what it wrote to stderr. */
@@ -35,16 +38,21 @@ export interface ServerProcess {
   close(): Promise<void>;
 }
 
-interface ReadyLine {
+/** One JSON line. */
+export interface ReadyLine {
   readonly ready: true;
-  readonly port: number;
+  readonly port?: number;
+  readonly linkPort?: number;
+  readonly tcp?: number;
+  readonly grpc?: number;
+  readonly udp?: number;
   readonly pid: number;
 }
 
 function isReadyLine(line: string): ReadyLine | undefined {
   if (!line.startsWith("{")) return undefined;
   const parsed = JSON.parse(line) as Partial<ReadyLine>;
-  return parsed.ready === true && typeof parsed.port === "number" ? (parsed as ReadyLine) : undefined;
+  return parsed.ready === true ? (parsed as ReadyLine) : undefined;
 }
 
 function waitForReady(child: ChildProcess, exited: Promise<string>, errorText: () => string): Promise<ReadyLine> {
@@ -93,7 +101,8 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     const ready = await waitForReady(child, exited, () => errors);
     return {
       pid: child.pid!,
-      port: ready.port,
+      port: ready.port ?? 0,
+      ready,
       exited,
       errorText: () => errors,
       kill: () => stop("SIGKILL"),

@@ -10,6 +10,8 @@ import { accessTokenType, defaultTokenAudience, type TokenAudience } from "./tok
 
 /** A verifier and its end. */
 export interface OwnedTokenVerifier extends TokenVerifier {
+  /** Revocations may have been missed: each token is looked up in the store when it is next shown. */
+  forget(): void;
   /** Leaves the feed; verify rejects with UNAVAILABLE from then on. */
   close(): void;
 }
@@ -92,7 +94,7 @@ class FedTokenVerifier implements OwnedTokenVerifier {
     }
     const claims = await verifySignature(token, this.#options, this.#now());
     this.check(claims);
-    await this.#checkStored(claims);
+    await this.checkStored(claims);
     this.#good.set(token, claims);
     return claims;
   }
@@ -102,11 +104,22 @@ class FedTokenVerifier implements OwnedTokenVerifier {
     this.#revoked.check(claims);
   }
 
+  // The feed tells what ends from now on; what ended before this process met the token is only in the store.
+  async checkStored(claims: TokenClaims): Promise<void> {
+    const state = await this.#options.feed.state(claims.userId, claims.sessionId);
+    if (!state.sessionExists || claims.sessionVersion < state.sessionVersion) throw new ChappeError("SESSION_REVOKED");
+    this.#revoked.check(claims);
+  }
+
   onRevoked(listener: (revocation: Revocation) => void): () => void {
     this.#listeners.add(listener);
     return () => {
       this.#listeners.delete(listener);
     };
+  }
+
+  forget(): void {
+    this.#good.clear();
   }
 
   close(): void {
@@ -124,13 +137,6 @@ class FedTokenVerifier implements OwnedTokenVerifier {
       this.#good.delete(token);
       throw error;
     }
-  }
-
-  // The feed tells what ends from now on; what ended before this process met the token is only in the store.
-  async #checkStored(claims: TokenClaims): Promise<void> {
-    const state = await this.#options.feed.state(claims.userId, claims.sessionId);
-    if (!state.sessionExists || claims.sessionVersion < state.sessionVersion) throw new ChappeError("SESSION_REVOKED");
-    this.#revoked.check(claims);
   }
 }
 

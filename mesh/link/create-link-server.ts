@@ -35,6 +35,9 @@ export interface LinkServer {
 
 type Stream = ServerDuplexStream<Buffer, Buffer>;
 
+const definition: ServiceDefinition = { open: openMethod };
+const streamEnds = ["end", "cancelled", "close", "error"] as const;
+
 function refuse(stream: Stream, code: status, details: string): void {
   stream.emit("error", { code, details, metadata: new Metadata() });
 }
@@ -63,10 +66,8 @@ export function serveLinks(options: LinkServerOptions): LinkServer {
     });
     stream.on("drain", () => link.onDrain());
     links.add(link);
-    void link.closed.then(() => {
-      links.delete(link);
-      logger.info("link.closed", { peer: peer.instanceId });
-    });
+    void link.closed.then(() => links.delete(link));
+    void link.closed.then(() => logger.info("link.closed", { peer: peer.instanceId }));
     logger.info("link.opened", { peer: peer.instanceId });
     onLink(link);
     return link;
@@ -76,7 +77,6 @@ export function serveLinks(options: LinkServerOptions): LinkServer {
     if (checked === undefined) return refuse(stream, status.UNAUTHENTICATED, "The proof of the link is not good.");
     if (links.size >= limits.maxLinks) return refuse(stream, status.RESOURCE_EXHAUSTED, "There are too many links.");
     let link: LinkEnd | undefined;
-    const onGone = (): void => link?.onStreamClosed();
     stream.on("data", (frame: Buffer) => {
       if (link !== undefined) return link.onFrame(frame);
       try {
@@ -88,9 +88,8 @@ export function serveLinks(options: LinkServerOptions): LinkServer {
         refuse(stream, status.INVALID_ARGUMENT, (error as Error).message);
       }
     });
-    for (const event of ["end", "cancelled", "close", "error"]) stream.on(event, onGone);
+    for (const event of streamEnds) stream.on(event, () => link?.onStreamClosed());
   };
-  const definition: ServiceDefinition = { open: openMethod };
   server.addService(definition, { open: onOpen });
   return {
     links,

@@ -20,8 +20,11 @@ export interface PresenceChange {
  * once. Bodies of messages never depend on it.
  */
 export interface Presence {
-  /** Takes or renews the lease of a Login process; entries of its older epochs are void from now on. */
-  renewLease(loginId: string, loginEpoch: number, ttlMs: number): Promise<void>;
+  /**
+   * Takes or renews the lease of a Login process; entries of its older epochs are void from now on. `entriesLost` = there
+   * was no lease before, so what this epoch may have registered has to be registered again.
+   */
+  renewLease(loginId: string, loginEpoch: number, ttlMs: number): Promise<{ readonly entriesLost: boolean }>;
   /** Adds entries; an entry with the same connection is replaced. Settled = lookups see it. */
   register(entries: readonly PresenceEntry[]): Promise<void>;
   /** Compare and delete: only entries equal in every field go. */

@@ -6,6 +6,7 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import type { Call } from "./call.ts";
+import { clientAddressKey } from "./client-address.ts";
 import { identityKey } from "./identity.ts";
 
 type FullContext = ReturnType<typeof createHandlerContext>;
@@ -25,6 +26,7 @@ export class CallContext implements HandlerContext {
   constructor(method: DescMethod, call: Call) {
     this.method = method;
     this.values = createContextValues().set(identityKey, call.identity);
+    if (call.clientAddress !== undefined) this.values.set(clientAddressKey, call.clientAddress);
     this.#call = call;
   }
 

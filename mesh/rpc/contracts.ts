@@ -9,9 +9,12 @@ import {
 import { file_chappe_business_v1_auth_service } from "@chappe/gen/proto/chappe/business/v1/auth_service_pb.ts";
 import { file_chappe_business_v1_group_service } from "@chappe/gen/proto/chappe/business/v1/group_service_pb.ts";
 import { file_chappe_business_v1_sync_service } from "@chappe/gen/proto/chappe/business/v1/sync_service_pb.ts";
+import { file_chappe_business_v1_token_state_service } from "@chappe/gen/proto/chappe/business/v1/token_state_service_pb.ts";
 import { file_chappe_business_v1_user_service } from "@chappe/gen/proto/chappe/business/v1/user_service_pb.ts";
 import { file_chappe_edge_v1_edge_stream } from "@chappe/gen/proto/chappe/edge/v1/edge_stream_pb.ts";
+import { file_chappe_edge_v1_login_service } from "@chappe/gen/proto/chappe/edge/v1/login_service_pb.ts";
 import { file_chappe_edge_v1_session } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
+import { file_chappe_mesh_v1_link } from "@chappe/gen/proto/chappe/mesh/v1/link_pb.ts";
 import {
   AuthLevel,
   affinity as affinityOption,
@@ -24,6 +27,7 @@ import {
 import { file_chappe_msg_v1_message } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
 import { file_chappe_msg_v1_message_service } from "@chappe/gen/proto/chappe/msg/v1/message_service_pb.ts";
 import { file_chappe_online_v1_presence_service } from "@chappe/gen/proto/chappe/online/v1/presence_service_pb.ts";
+import { file_chappe_online_v1_session_registry_service } from "@chappe/gen/proto/chappe/online/v1/session_registry_service_pb.ts";
 import { file_chappe_push_v1_push_service } from "@chappe/gen/proto/chappe/push/v1/push_service_pb.ts";
 
 /** Every contract of Chappe's own. */
@@ -31,12 +35,16 @@ export const contractFiles: readonly DescFile[] = [
   file_chappe_business_v1_auth_service,
   file_chappe_business_v1_group_service,
   file_chappe_business_v1_sync_service,
+  file_chappe_business_v1_token_state_service,
   file_chappe_business_v1_user_service,
   file_chappe_edge_v1_edge_stream,
+  file_chappe_edge_v1_login_service,
+  file_chappe_mesh_v1_link,
   file_chappe_edge_v1_session,
   file_chappe_msg_v1_message,
   file_chappe_msg_v1_message_service,
   file_chappe_online_v1_presence_service,
+  file_chappe_online_v1_session_registry_service,
   file_chappe_push_v1_push_service,
 ];
 

@@ -33,6 +33,7 @@ function affinityOf(contract: MethodContract, message: MessageShape<DescMessage>
   if (contract.affinity === "") return noBytes;
   const field = contract.method.input.fields.find(({ name }) => name === contract.affinity);
   const value: unknown = field === undefined ? undefined : Reflect.get(message, field.localName);
+  if (typeof value === "string") return Buffer.from(value, "utf8");
   return value instanceof Uint8Array ? value : noBytes;
 }
 

@@ -24,6 +24,8 @@ export interface TokenVerifier {
   verify(token: string): Promise<TokenClaims>;
   /** Throws TOKEN_EXPIRED or SESSION_REVOKED when claims verified earlier no longer hold. Local and cheap. */
   check(claims: TokenClaims): void;
+  /** Rejects with SESSION_REVOKED when the store says that the session has ended. For claims that came without their token. */
+  checkStored(claims: TokenClaims): Promise<void>;
   /** Calls back on each revocation; answers the unsubscribe. */
   onRevoked(listener: (revocation: Revocation) => void): () => void;
 }

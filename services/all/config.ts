@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { z } from "zod";
 import { checkCorsOrigins } from "../http-edge/cors.ts";
@@ -8,6 +9,9 @@ const optionalNumber = (text: string | undefined): number | undefined =>
   text === undefined ? undefined : Number(text);
 
 const port = z.int().min(0).max(65_535);
+
+/** Roles that a process may have. */
+const roleNames = ["core", "login", "route", "online"] as const;
 
 const schema = z.strictObject({
   host: z.string().min(1),
@@ -29,6 +33,20 @@ const schema = z.strictObject({
   /** Long connections of one client address, at once and new ones a second; undefined = as in mesh/limits.ts. */
   connectionsPerAddress: z.int().min(1).optional(),
   connectsPerSecondPerAddress: z.int().min(1).optional(),
+  /** Roles of this process; all of them = nothing else is needed. */
+  roles: z.array(z.enum(roleNames)).min(1),
+  /** Unique among the processes of a mesh. */
+  instanceId: z.string().regex(/^[a-z0-9-]{1,40}$/),
+  /** Where a Route listens for links. */
+  linkHost: z.string().min(1),
+  linkPort: port,
+  /** Host under which the other processes reach this one. */
+  advertiseHost: z.string().min(1),
+  /** Routes to dial, "host:port" each, besides those of the Directory. */
+  routes: z.array(z.string()),
+  /** Redis nodes, "host:port" each; more than one = a cluster; none = presence and directory in memory. */
+  redisAddresses: z.array(z.string()),
+  linkSecretFile: z.string().min(1).optional(),
   /** Origins whose pages may call; "*" alone = every origin. */
   corsOrigins: z.array(z.string()),
 });
@@ -36,12 +54,16 @@ const schema = z.strictObject({
 /** Settings of one process that runs all roles. */
 export type Config = z.infer<typeof schema>;
 
+/** Whether this process needs no other: every role, presence and directory in memory. */
+export const isWhole = ({ roles, redisAddresses }: Config): boolean =>
+  roles.length === roleNames.length && redisAddresses.length === 0;
+
 /** The items of a list with commas, empty ones left out. */
 const listOf = (text: string | undefined): string[] =>
   (text ?? "").split(",").flatMap((item) => (item.trim() === "" ? [] : [item.trim()]));
 
 const usage = `usage: npm start -- [--port N] [--host H] [--data DIR] [--tcp-port N] [--grpc-port N] [--udp-port N] [--json] [--no-dev]`;
-const valueFlags = new Set(["--port", "--host", "--data", "--tcp-port", "--grpc-port", "--udp-port"]);
+const valueFlags = new Set(["--port", "--host", "--data", "--tcp-port", "--grpc-port", "--udp-port", "--roles"]);
 
 /** Reads settings from arguments and CHAPPE_* of the environment. INVALID_ARGUMENT names what is wrong. */
 export function readConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
@@ -71,6 +93,14 @@ export function readConfig(args: readonly string[], env: Readonly<Record<string,
     connectionsPerAddress: optionalNumber(env.CHAPPE_CONNECTIONS_PER_ADDRESS),
     connectsPerSecondPerAddress: optionalNumber(env.CHAPPE_CONNECTS_PER_SECOND_PER_ADDRESS),
     corsOrigins: listOf(env.CHAPPE_CORS_ORIGINS),
+    roles: listOf(values.get("--roles") ?? env.CHAPPE_ROLES ?? roleNames.join()),
+    instanceId: env.CHAPPE_INSTANCE_ID ?? `chappe-${process.pid}-${randomBytes(3).toString("hex")}`,
+    linkHost: env.CHAPPE_LINK_HOST ?? "127.0.0.1",
+    linkPort: number(env.CHAPPE_LINK_PORT, 0),
+    advertiseHost: env.CHAPPE_ADVERTISE_HOST ?? "127.0.0.1",
+    routes: listOf(env.CHAPPE_ROUTES),
+    redisAddresses: listOf(env.CHAPPE_REDIS_ADDRESSES),
+    linkSecretFile: env.CHAPPE_LINK_SECRET_FILE,
   });
   if (parsed.success) {
     checkCorsOrigins(parsed.data.corsOrigins);

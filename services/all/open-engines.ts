@@ -24,11 +24,15 @@ export interface Engines {
   close(): Promise<void>;
 }
 
-/** Opens the embedded engines of a data directory, which belongs to this process until `close`. */
+/**
+ * Opens the embedded engines of a data directory, which belongs to this process until `close`. Presence and directory
+ * are this process's own unless they are given, and then stay the caller's to close.
+ */
 export async function openEngines(
   config: Config,
   logger: Logger,
   onFailed: (error: ChappeError) => void,
+  shared?: Pick<Engines, "presence" | "directory">,
 ): Promise<Engines> {
   const { dataDirectory } = config;
   const lock = lockDirectory(dataDirectory);
@@ -54,8 +58,8 @@ export async function openEngines(
         report: ({ kind, ...fields }) => logger.warn(`log.${kind}`, fields),
       }),
     );
-    const presence = keep(createMemoryPresence());
-    const directory = keep(createMemoryDirectory());
+    const presence = shared?.presence ?? keep(createMemoryPresence());
+    const directory = shared?.directory ?? keep(createMemoryDirectory());
     return { log, store, business, presence, directory, close };
   } catch (error) {
     await close();

@@ -49,6 +49,7 @@ async function claimsOf(
     const claims = context.resumeTokens.open(resumeToken, deviceId, token);
     if (claims !== undefined) {
       context.verifier.check(claims);
+      await context.verifier.checkStored(claims);
       return { claims, resumed: true };
     }
   }

@@ -23,6 +23,10 @@ import { acceptWebSockets } from "./web-socket/web-socket-acceptor.ts";
 
 /** The tier of long connections. */
 export interface Login extends DeliverySink, LoginDoor {
+  /** Tells every client to compare heads: pushes may have been lost on their way to this process. */
+  compareHeads(): void;
+  /** Asks for the state of every session and ends those that have ended. For when revocations may have been missed. */
+  recheckSessions(): Promise<void>;
   /** Counters since the start. */
   stats(): Readonly<LoginStats>;
   /**
@@ -120,6 +124,31 @@ function refusalOf(accepting: boolean): ChappeError {
     : new ChappeError("UNAVAILABLE", "The server is going down.");
 }
 
+function followRevocations({ verifier, sessions }: SessionContext): () => void {
+  return verifier.onRevoked((revocation) => {
+    for (const session of sessions.revoked(revocation)) session.kick("SESSION_REVOKED");
+  });
+}
+
+function compareHeads(sessions: SessionIndex): void {
+  for (const session of sessions.all()) if (session.isOpen) session.hint(session.tail?.unacked() ?? [], true);
+}
+
+/** A state that cannot be had now is left for the next heartbeat of a new token to find out. */
+async function recheckSessions({ sessions, verifier, limits }: SessionContext): Promise<void> {
+  const open = sessions.all().filter((session) => session.isOpen);
+  const recheck = async (): Promise<void> => {
+    for (let session = open.pop(); session !== undefined; session = open.pop()) {
+      const ended = await verifier.checkStored(session.claims!).then(
+        () => false,
+        (error: unknown) => ChappeError.is(error, "SESSION_REVOKED"),
+      );
+      if (ended) session.kick("SESSION_REVOKED");
+    }
+  };
+  await Promise.all(Array.from({ length: limits.maxSessionRechecks }, recheck));
+}
+
 /** Login of one process: takes the WebSocket upgrades of `options.server` from now on. */
 export function createLogin(options: LoginOptions): Login {
   const limits: LoginLimits = Object.freeze({ ...defaultLimits, ...options.limits });
@@ -129,9 +158,7 @@ export function createLogin(options: LoginOptions): Login {
   let accepting = true;
 
   const { openSession, admit } = createDoor(context, () => accepting);
-  const stopRevocations = context.verifier.onRevoked((revocation) => {
-    for (const session of sessions.revoked(revocation)) session.kick("SESSION_REVOKED");
-  });
+  const stopRevocations = followRevocations(context);
   const stopAccepting = acceptWebSockets({
     server: options.server,
     limits,
@@ -157,6 +184,8 @@ export function createLogin(options: LoginOptions): Login {
       for (const delivery of deliveries) deliverOne(context, delivery, nowMs, gone);
       return gone;
     },
+    compareHeads: () => compareHeads(sessions),
+    recheckSessions: () => recheckSessions(context),
     async drain({ signal } = {}) {
       accepting = false;
       for (const session of sessions.all())

@@ -1,10 +1,10 @@
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
-import type { Presence } from "@chappe/mesh/ports/presence.ts";
+import type { SessionStore } from "@chappe/mesh/rpc/remote-session-store.ts";
 import { type TimerWheel, WheelTimer } from "@chappe/mesh/timers/timer-wheel.ts";
 
 /** What a lease is made of. Times are in milliseconds. */
 export interface LeaseOptions {
-  readonly presence: Presence;
+  readonly presence: SessionStore;
   readonly loginId: string;
   readonly loginEpoch: number;
   readonly wheel: TimerWheel;
@@ -46,8 +46,8 @@ export class Lease extends WheelTimer {
     const { presence, loginId, loginEpoch, wheel, logger, ttlMs, renewMs, announceMs, announceAll } = this.#options;
     const askedMs = wheel.now();
     try {
-      await presence.renewLease(loginId, loginEpoch, ttlMs);
-      const lapsed = askedMs - this.#renewedMs >= ttlMs;
+      const { entriesLost } = await presence.renewLease(loginId, loginEpoch, ttlMs);
+      const lapsed = entriesLost || askedMs - this.#renewedMs >= ttlMs;
       this.#renewedMs = askedMs;
       if (lapsed || askedMs - this.#announcedMs >= announceMs) {
         this.#announcedMs = askedMs;

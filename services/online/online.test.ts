@@ -99,7 +99,7 @@ describe("Online", () => {
   const watch = (connectionId: bigint, userIds: bigint[]) =>
     online.presenceService.watchPresence(
       create(PresenceService.method.watchPresence.input, { userIds }),
-      context({ connection: { loginId: "login-a", connectionId } }),
+      context({ userId: connectionId / 11n, connection: { loginId: "login-a", connectionId } }),
     );
   const seen = () =>
     sent.splice(0).map((delivery) => ({

@@ -1,16 +1,12 @@
 import type { PresenceService } from "@chappe/gen/proto/chappe/online/v1/presence_service_pb.ts";
-import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
-import { type Logger, silentLogger } from "@chappe/mesh/lifecycle/logger.ts";
-import { limits } from "@chappe/mesh/limits.ts";
+import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import type { Presence, PresenceEntry } from "@chappe/mesh/ports/presence.ts";
 import type { DeliverySinks } from "@chappe/mesh/rpc/delivery.ts";
-import { identityKey } from "@chappe/mesh/rpc/identity.ts";
 import type { SessionRegistry } from "@chappe/mesh/rpc/session-registry.ts";
-import { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
+import type { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { Lease } from "./lease.ts";
-import { PresenceWatches } from "./presence-watches.ts";
-import { createSessionBatcher } from "./session-batcher.ts";
+import { createSessionRegistry } from "./create-session-registry.ts";
+import { createPresenceWatching } from "./presence-watching.ts";
 
 /** What Online stands on. */
 export interface OnlineOptions {
@@ -47,68 +43,21 @@ export interface Online extends SessionRegistry {
 
 /** Online, folded into one Login process. */
 export function createOnline(options: OnlineOptions): Online {
-  const { presence, sinks, loginId, loginEpoch } = options;
-  const wheel = options.wheel ?? new TimerWheel();
-  const watches = new PresenceWatches(sinks, wheel, options.flushMs ?? limits.presenceFlushMs);
-  const stopWatching = presence.watch((changes) => watches.onChanges(changes));
-  const lease = new Lease({
-    presence,
-    loginId,
-    loginEpoch,
-    wheel,
-    logger: options.logger ?? silentLogger,
-    ttlMs: options.leaseTtlMs ?? limits.presenceLeaseTtlMs,
-    renewMs: options.leaseRenewMs ?? limits.presenceLeaseRenewMs,
-    announceMs: options.announceMs ?? limits.presenceAnnounceMs,
-    announceAll: () => batcher.announceAll(),
-  });
-  const batcher = createSessionBatcher(presence, lease.tried);
+  const watching = createPresenceWatching(options);
+  const registry = createSessionRegistry({ ...options, store: options.presence });
   return {
-    presenceService: createPresenceService(presence, watches, (connection) => {
-      return connection.loginId !== loginId || batcher.has(connection.connectionId);
-    }),
+    presenceService: watching.presenceService,
     get watches() {
-      return watches.watches;
+      return watching.watches;
     },
-    register: (entry: PresenceEntry) => batcher.register(entry),
+    register: (entry: PresenceEntry) => registry.register(entry),
     unregister(entry: PresenceEntry) {
-      watches.remove(entry);
-      return batcher.unregister(entry);
+      watching.onEnded([entry]);
+      return registry.unregister(entry);
     },
     async close() {
-      stopWatching();
-      lease.close();
-      watches.close();
-      batcher.close();
-      if (options.wheel === undefined) wheel.close();
-    },
-  };
-}
-
-function createPresenceService(
-  presence: Presence,
-  watches: PresenceWatches,
-  isHere: (connection: { readonly loginId: string; readonly connectionId: bigint }) => boolean,
-): ServiceImpl<typeof PresenceService> {
-  const presencesOf = async (userIds: readonly bigint[]) => {
-    const entries = await presence.lookup(userIds);
-    return userIds.map((userId, i) => ({ userId, online: entries[i]!.length > 0 }));
-  };
-  return {
-    async getPresence(request) {
-      return { presences: await presencesOf(request.userIds) };
-    },
-    async watchPresence(request, context) {
-      const { connection } = context.values.get(identityKey);
-      if (connection === undefined) throw new ChappeError("NEEDS_LONG_CONNECTION");
-      // Watch first, look second: a change in between is then heard, at worst twice.
-      watches.replace(connection, request.userIds);
-      const presences = await presencesOf(request.userIds);
-      if (!isHere(connection)) {
-        watches.remove(connection);
-        throw new ChappeError("CANCELLED", "The connection has gone.");
-      }
-      return { presences };
+      await registry.close();
+      await watching.close();
     },
   };
 }

@@ -1,6 +1,7 @@
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { limits } from "@chappe/mesh/limits.ts";
-import type { Presence, PresenceEntry } from "@chappe/mesh/ports/presence.ts";
+import type { PresenceEntry } from "@chappe/mesh/ports/presence.ts";
+import type { SessionStore } from "@chappe/mesh/rpc/remote-session-store.ts";
 import type { SessionRegistry } from "@chappe/mesh/rpc/session-registry.ts";
 
 interface Waiting {
@@ -11,8 +12,6 @@ interface Waiting {
 
 /** A registry that knows what it has registered. */
 export interface SessionBatcher extends SessionRegistry {
-  /** Whether the connection is registered or about to be. */
-  has(connectionId: bigint): boolean;
   /** Registers the whole table again, in batches, behind what is in flight. Never rejects. */
   announceAll(): Promise<void>;
   /** Refuses what is waiting. */
@@ -21,7 +20,7 @@ export interface SessionBatcher extends SessionRegistry {
 
 /** Sends session changes to Presence in batches: what arrives while a call is in flight goes with the next one. */
 class Batcher implements SessionBatcher {
-  readonly #presence: Presence;
+  readonly #presence: SessionStore;
   readonly #table = new Map<bigint, PresenceEntry>();
   #registers: Waiting[] = [];
   #unregisters: Waiting[] = [];
@@ -31,13 +30,9 @@ class Batcher implements SessionBatcher {
   #closed = false;
   readonly #ready: Promise<void>;
 
-  constructor(presence: Presence, ready: Promise<void>) {
+  constructor(presence: SessionStore, ready: Promise<void>) {
     this.#presence = presence;
     this.#ready = ready;
-  }
-
-  has(connectionId: bigint): boolean {
-    return this.#table.has(connectionId);
   }
 
   register(entry: PresenceEntry): Promise<void> {
@@ -128,6 +123,6 @@ class Batcher implements SessionBatcher {
 }
 
 /** The registry of one Login process over the Presence port; nothing goes out before `ready`. */
-export function createSessionBatcher(presence: Presence, ready: Promise<void>): SessionBatcher {
+export function createSessionBatcher(presence: SessionStore, ready: Promise<void>): SessionBatcher {
   return new Batcher(presence, ready);
 }

@@ -55,6 +55,13 @@ export class BackendSet {
     });
   }
 
+  /** Calls the backend of that id: INSTANCE_GONE when it is not there. */
+  callTarget(call: Call, id: string): Promise<Uint8Array> {
+    const slot = this.#slots.find((one) => one.id === id);
+    if (slot === undefined) return Promise.reject(new ChappeError("INSTANCE_GONE"));
+    return slot.backend.handle(call);
+  }
+
   #replace(slots: readonly Slot[]): void {
     this.#slots = slots;
     this.single = slots.length === 1 ? slots[0]!.backend : undefined;

@@ -25,6 +25,14 @@ export interface Route extends Router {
   close(): Promise<void>;
 }
 
+const loginAffinity = "@login";
+
+/** The call with the Login process of its caller as what chooses the backend. */
+function withLoginAffinity(call: Call): Call {
+  const { connection } = call.identity;
+  return connection === undefined ? call : { ...call, affinity: Buffer.from(connection.loginId, "utf8") };
+}
+
 const refuse = (error: ChappeError): Promise<never> => Promise.reject(error);
 
 class ContractRoute implements Route {
@@ -47,7 +55,9 @@ class ContractRoute implements Route {
     if (call.signal?.aborted === true) return refuse(new ChappeError("CANCELLED"));
     const set = this.#sets.get(call.svid);
     if (set === undefined) return refuse(new ChappeError("UNAVAILABLE", `No backend serves SVID ${call.svid}`));
-    return set.single === undefined ? set.call(call) : set.single.handle(call);
+    if (call.target !== undefined) return set.callTarget(call, call.target);
+    if (set.single !== undefined) return set.single.handle(call);
+    return set.call(contract.affinity === loginAffinity ? withLoginAffinity(call) : call);
   }
 
   async attach(backend: Backend, id = "local"): Promise<() => Promise<void>> {

@@ -25,7 +25,7 @@ function methodProblems(method: DescMethod): string[] {
   if (getOption(method, cmd) === 0) problems.push(`${name} has no CMD`);
   if (getOption(method, auth) === AuthLevel.UNSPECIFIED) problems.push(`${name} does not say who may call it`);
   const chooser = getOption(method, affinity);
-  if (chooser !== "" && !method.input.fields.some((field) => field.name === chooser)) {
+  if (chooser !== "" && chooser !== "@login" && !method.input.fields.some((field) => field.name === chooser)) {
     problems.push(`${name}: affinity names ${chooser}, which is no field of ${method.input.typeName}`);
   }
   return problems;

@@ -10,6 +10,24 @@ const unlimited: UnlimitedFields = {
   "chappe.mesh.v1.Packet.affinity": "Login bounds the frame and its packets",
   "chappe.mesh.v1.Packet.trace_context": "Login bounds the frame and its packets",
   "chappe.mesh.v1.Packet.payload": "Login bounds the frame and its packets",
+  ...Object.fromEntries(
+    [
+      "edge.v1.DeliverRequest.deliveries",
+      "edge.v1.EventDelivery.connection_ids",
+      "edge.v1.EventDelivery.payload",
+      "edge.v1.EventDelivery.conversation_id",
+      "mesh.v1.OpenRequest.packets",
+      "mesh.v1.LinkPacket.affinity",
+      "mesh.v1.LinkPacket.trace_context",
+      "mesh.v1.Caller.login_id",
+      "mesh.v1.LinkPacket.target",
+      "mesh.v1.LinkPacket.client_address",
+      "mesh.v1.LinkPacket.payload",
+      "mesh.v1.LinkHello.instance_id",
+      "mesh.v1.LinkHello.svids",
+      "mesh.v1.LinkHello.proof",
+    ].map((name) => [`chappe.${name}`, "between processes of the mesh only; the link bounds the frame"]),
+  ),
   "chappe.msg.v1.MembershipContent.items": "clients cannot send it; Groups makes it from a limited request",
 };
 

@@ -53,6 +53,7 @@ async function createTokens() {
       return verifier.verify(token);
     },
     check: verifier.check.bind(verifier),
+    checkStored: verifier.checkStored.bind(verifier),
     onRevoked: verifier.onRevoked.bind(verifier),
   };
   return {

@@ -51,16 +51,18 @@ class MemoryPresence implements Presence {
     this.#ownWheel = options.wheel === undefined;
   }
 
-  async renewLease(loginId: string, loginEpoch: number, ttlMs: number): Promise<void> {
+  async renewLease(loginId: string, loginEpoch: number, ttlMs: number): Promise<{ entriesLost: boolean }> {
     const login = this.#logins.get(loginId) ?? new LoginLease(this.#onLapse);
     this.#logins.set(loginId, login);
     if (loginEpoch < login.epoch) throw new ChappeError("STALE_OWNER", "The login process has a newer epoch.");
+    const entriesLost = !this.#live(login);
     this.#settle(() => {
       if (loginEpoch > login.epoch || !this.#live(login)) this.#void(login);
       login.epoch = loginEpoch;
       login.deadlineMs = this.#wheel.now() + ttlMs;
       this.#wheel.schedule(login, ttlMs);
     });
+    return { entriesLost };
   }
 
   async register(entries: readonly PresenceEntry[]): Promise<void> {

@@ -165,7 +165,8 @@ export const auth: GenExtension<MethodOptions, AuthLevel> = /*@__PURE__*/
   extDesc(file_chappe_mesh_v1_options, 2);
 
 /**
- * Name of the request field whose bytes choose the backend (consistent hash).
+ * Name of the request field whose bytes or text choose the backend (consistent hash); "@login" = the Login process of
+ * the caller's long connection.
  *
  * @generated from extension: string affinity = 50113;
  */

@@ -1,0 +1,7 @@
+/** A role of this process. */
+export interface RunningRole {
+  /** Takes nothing new and lets what is in hand end, for at most as long as `signal` lets it. */
+  drain(options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Stops it. */
+  close(): Promise<void>;
+}

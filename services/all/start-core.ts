@@ -1,0 +1,44 @@
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
+import { createRemoteDeliveries } from "@chappe/mesh/rpc/remote-deliveries.ts";
+import { createSignallingWorker } from "../push-worker/signalling-worker.ts";
+import type { Config } from "./config.ts";
+import type { MeshSettings } from "./mesh-settings.ts";
+import type { Engines } from "./open-engines.ts";
+import { openRouteLinks, type RouteLinks } from "./route-links.ts";
+import type { RunningRole } from "./running-role.ts";
+import { createShared, createTokens, startModules } from "./start-modules.ts";
+
+/** What startCore needs. */
+export interface CoreRoleOptions {
+  readonly settings: MeshSettings;
+  readonly config: Config;
+  /** Stay the caller's to close. */
+  readonly engines: Engines;
+  readonly logger: Logger;
+}
+
+/** The process with the log and the stores: messages, push and business. It is served by way of the Routes. */
+export async function startCore({ settings, config, engines, logger }: CoreRoleOptions): Promise<RunningRole> {
+  const shared = createShared(engines);
+  const tokens = await createTokens(engines);
+  let links: RouteLinks | undefined;
+  const unlinked = (): Promise<never> => Promise.reject(new ChappeError("UNAVAILABLE"));
+  const sinks = createRemoteDeliveries({ router: { call: (call) => links?.router.call(call) ?? unlinked() } });
+  const worker = createSignallingWorker(sinks);
+  const modules = await startModules(engines, { shared, tokens, config, logger, worker, others: [] });
+  const { svids } = modules;
+  links = openRouteLinks({ settings, directory: engines.directory, svids, handler: shared.route, logger });
+  const opened = links;
+  await opened.ready();
+  return {
+    async drain() {
+      opened.goAway();
+    },
+    async close() {
+      await opened.close();
+      for (const part of modules.parts) await part.close();
+      tokens.verifier.close();
+    },
+  };
+}

@@ -1,0 +1,140 @@
+import { EdgeService } from "@chappe/gen/proto/chappe/edge/v1/edge_stream_pb.ts";
+import { LoginService } from "@chappe/gen/proto/chappe/edge/v1/login_service_pb.ts";
+import { createTokenVerifier } from "@chappe/mesh/auth/create-token-verifier.ts";
+import { createRemoteTokenState } from "@chappe/mesh/auth/remote-token-state.ts";
+import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
+import type { Directory } from "@chappe/mesh/ports/directory.ts";
+import { createContracts, svidOf } from "@chappe/mesh/rpc/contracts.ts";
+import { createRemoteSessionStore } from "@chappe/mesh/rpc/remote-session-store.ts";
+import { createRequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import { forwardedServices } from "../http-edge/forwarded-services.ts";
+import { createHttpEdge } from "../http-edge/http-edge.ts";
+import { createLogin, type Login } from "../login/login.ts";
+import { createLoginBackend } from "../login/login-backend.ts";
+import { createSessionRegistry } from "../online/create-session-registry.ts";
+import type { Config } from "./config.ts";
+import { loginLimitsOf } from "./login-limits.ts";
+import type { MeshSettings } from "./mesh-settings.ts";
+import { type ListenerPorts, type Listeners, openListeners } from "./open-listeners.ts";
+import { openRouteLinks, type RouteLinks } from "./route-links.ts";
+import type { RunningRole } from "./running-role.ts";
+import type { ServeOther } from "./serve-other.ts";
+
+/** What startLogin needs. */
+export interface LoginRoleOptions {
+  readonly settings: MeshSettings;
+  readonly config: Config;
+  readonly directory: Directory;
+  readonly logger: Logger;
+  readonly serveOther: ServeOther;
+}
+
+/** A Login process that runs. */
+export interface LoginRole extends RunningRole {
+  readonly port: number;
+  readonly listenerPorts: ListenerPorts;
+  stats(): Readonly<Record<string, unknown>>;
+}
+
+/** Links to the Routes, and what is known by way of them. */
+async function openMesh({ settings, directory, logger }: LoginRoleOptions, onLogin: () => Login | undefined) {
+  const backend = createLoginBackend({
+    deliver: async (deliveries) => onLogin()?.deliver(deliveries) ?? deliveries.flatMap((one) => one.connectionIds),
+  });
+  const links = openRouteLinks({
+    settings,
+    directory,
+    svids: [svidOf(LoginService)],
+    handler: { call: (call) => backend.handle(call) },
+    onLost: () => onLogin()?.compareHeads(),
+    logger,
+  });
+  try {
+    await links.ready();
+    const tokenState = await createRemoteTokenState({ transport: links.transport, onMissed, logger });
+    const verifier = createTokenVerifier(tokenState);
+    return { links, tokenState, verifier };
+    function onMissed(): void {
+      verifier.forget();
+      void onLogin()?.recheckSessions();
+    }
+  } catch (error) {
+    await links.close();
+    throw error;
+  }
+}
+
+type Mesh = Awaited<ReturnType<typeof openMesh>>;
+
+function createSessions({ settings, logger }: LoginRoleOptions, { transport }: RouteLinks) {
+  const loginEpoch = Date.now();
+  const loginId = settings.instanceId;
+  const store = createRemoteSessionStore(transport);
+  return { loginId, loginEpoch, registry: createSessionRegistry({ store, loginId, loginEpoch, logger }) };
+}
+
+/** The HTTP port with Login on it, and the other listeners. */
+async function openDoors(options: LoginRoleOptions, mesh: Mesh, sessions: ReturnType<typeof createSessions>) {
+  const { config, logger, serveOther } = options;
+  const { links, tokenState, verifier } = mesh;
+  const { router } = links;
+  const contracts = createContracts();
+  const validator = createRequestValidator();
+  const state: { ready: boolean; listeners?: Listeners } = { ready: true };
+  const { host, port, corsOrigins } = config;
+  const edge = await createHttpEdge({
+    host,
+    port,
+    corsOrigins,
+    serveFirst: (request, response) => state.listeners?.serve(request, response) ?? false,
+    services: forwardedServices(contracts, router, [EdgeService]),
+    verifier,
+    validator,
+    logger,
+    ready: () => state.ready,
+    serveOther: serveOther(tokenState.jwks),
+  });
+  const { server } = edge;
+  const { resumeKey } = tokenState;
+  const common = { ...sessions, verifier, router, validator, contracts, resumeKey, logger };
+  const login = createLogin({ ...common, server, limits: loginLimitsOf(config) });
+  try {
+    state.listeners = await openListeners({ login, config, verifier, validator });
+  } catch (error) {
+    for (const part of [login, edge]) await part.close();
+    throw error;
+  }
+  return { edge, login, listeners: state.listeners, state };
+}
+
+/** A Login process: long connections, and the API over HTTP, both by way of the Routes. */
+export async function startLogin(options: LoginRoleOptions): Promise<LoginRole> {
+  let login: Login | undefined;
+  const mesh = await openMesh(options, () => login);
+  const sessions = createSessions(options, mesh.links);
+  const closeMesh = async (): Promise<void> => {
+    await sessions.registry.close();
+    mesh.tokenState.close();
+    mesh.verifier.close();
+    await mesh.links.close();
+  };
+  const doors = await openDoors(options, mesh, sessions).catch(async (error: unknown) => {
+    await closeMesh();
+    throw error;
+  });
+  login = doors.login;
+  return {
+    port: doors.edge.port,
+    listenerPorts: doors.listeners.ports,
+    stats: () => ({ login: doors.login.stats() }),
+    async drain({ signal }) {
+      doors.state.ready = false;
+      await doors.login.drain({ signal });
+    },
+    async close() {
+      doors.state.ready = false;
+      for (const part of [doors.login, doors.listeners, doors.edge]) await part.close();
+      await closeMesh();
+    },
+  };
+}

@@ -1,0 +1,144 @@
+import { randomBytes } from "node:crypto";
+import { AuthService } from "@chappe/gen/proto/chappe/business/v1/auth_service_pb.ts";
+import { GroupService } from "@chappe/gen/proto/chappe/business/v1/group_service_pb.ts";
+import { SyncService } from "@chappe/gen/proto/chappe/business/v1/sync_service_pb.ts";
+import { TokenStateService } from "@chappe/gen/proto/chappe/business/v1/token_state_service_pb.ts";
+import { UserService } from "@chappe/gen/proto/chappe/business/v1/user_service_pb.ts";
+import { HistoryService, MessageService } from "@chappe/gen/proto/chappe/msg/v1/message_service_pb.ts";
+import { createTokenVerifier } from "@chappe/mesh/auth/create-token-verifier.ts";
+import { createMemoryRevocationFeed } from "@chappe/mesh/auth/revocation-feed.ts";
+import { loadSigningKey } from "@chappe/mesh/auth/signing-key.ts";
+import { createTokenSigner } from "@chappe/mesh/auth/token-signer.ts";
+import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
+import { limits } from "@chappe/mesh/limits.ts";
+import { createMembershipViews } from "@chappe/mesh/membership/membership-view.ts";
+import type { Backend } from "@chappe/mesh/rpc/call.ts";
+import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
+import { createRouteTransport } from "@chappe/mesh/rpc/route-transport.ts";
+import { createServiceBackend } from "@chappe/mesh/rpc/service-backend.ts";
+import { createRequestValidator, type RequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { createAuth } from "../auth/auth.ts";
+import { createPasswordHasher } from "../auth/password-hasher.ts";
+import { createTokenState } from "../auth/token-state.ts";
+import { createGroups } from "../groups/groups.ts";
+import type { EdgeService } from "../http-edge/rpc-handler.ts";
+import { createMsgProxy } from "../msg-proxy/msg-proxy.ts";
+import { createMsgReader } from "../msg-reader/msg-reader.ts";
+import { createMsgWriter } from "../msg-writer/msg-writer.ts";
+import { startSendExpiry } from "../msg-writer/send-expiry.ts";
+import { createPushProxy } from "../push-proxy/push-proxy.ts";
+import { createPushServer } from "../push-server/push-server.ts";
+import type { SignallingWorker } from "../push-worker/signalling-worker.ts";
+import { createRoute } from "../route/create-route.ts";
+import { createSync } from "../sync/sync.ts";
+import { createUsers } from "../users/users.ts";
+import type { Config } from "./config.ts";
+import type { Engines } from "./open-engines.ts";
+
+/** Something with an end. */
+export type Part = { close(): Promise<void> };
+
+/** What all modules of a process share. */
+export type Shared = ReturnType<typeof createShared>;
+
+/** Keys, tokens and the feed of what ended. */
+export type Tokens = Awaited<ReturnType<typeof createTokens>>;
+
+/** The modules behind the doors. */
+export type Modules = Awaited<ReturnType<typeof startModules>>;
+
+/** Keys, tokens and their end. */
+export async function createTokens({ business }: Engines) {
+  const key = await loadSigningKey(business);
+  const refreshKey = await business.secret("refresh-token-hmac", async () => new Uint8Array(randomBytes(32)));
+  const resumeKey = await business.secret("resume-token-hmac", async () => new Uint8Array(randomBytes(32)));
+  const feed = createMemoryRevocationFeed(business);
+  const verifier = createTokenVerifier({ keyOf: (kid) => (kid === key.kid ? key.publicKey : undefined), feed });
+  return { signer: createTokenSigner({ key }), jwks: { keys: [key.publicJwk] }, refreshKey, resumeKey, feed, verifier };
+}
+
+/** Contracts, Route and membership of a process with stores. */
+export function createShared({ store, directory }: Engines) {
+  const contracts = createContracts();
+  const route = createRoute({ contracts, directory });
+  const membership = createMembershipViews({ store });
+  return { contracts, route, membership, transport: createRouteTransport(route), validator: createRequestValidator() };
+}
+
+function createBusiness(
+  { store, business }: Engines,
+  { membership, transport }: Shared,
+  tokens: Tokens,
+  config: Config,
+) {
+  const hasher = createPasswordHasher({ memoryKib: config.argon2MemoryKib, passes: config.argon2Passes });
+  const { authAttemptBurst: attemptBurst } = config;
+  const auth = createAuth({ ...tokens, store: business, hasher, ...(attemptBurst && { attemptBurst }) });
+  const sync = createSync({ store, business, membership, transport });
+  const tokenState = createTokenState(tokens);
+  const services: EdgeService[] = [
+    { service: AuthService, impl: auth },
+    { service: UserService, impl: createUsers(business) },
+    { service: GroupService, impl: createGroups({ store, business, membership, transport }) },
+    { service: SyncService, impl: sync.impl },
+    { service: TokenStateService, impl: tokenState.impl },
+  ];
+  return { sync, tokenState, services };
+}
+
+/** An implementation as the backend of its SVID. */
+export const backendOf = ({ service, impl }: EdgeService, validator: RequestValidator): Backend =>
+  createServiceBackend(service, impl as ServiceImpl<typeof service>, { validator });
+
+/**
+ * MsgWriter and its housekeeping. Nothing is served before what was on the log is committed, unless that cannot be for
+ * now (a full disk): then reads are better than nothing, and show less than before until there is room.
+ */
+async function startWriting({ log, store }: Engines, logger: Logger) {
+  const writer = await createMsgWriter({ log, store, logger });
+  const late = new Promise<void>((resolve) => {
+    const timer = setTimeout(() => {
+      logger.warn("msg-writer.replay-late", { lag: writer.stats().lag });
+      resolve();
+    }, limits.replayWaitMs);
+    void writer.replayed.then(() => clearTimeout(timer));
+  });
+  await Promise.race([writer.replayed, late]);
+  return { writer, expiry: startSendExpiry({ store, logger }) };
+}
+
+/** What startModules needs besides the engines. */
+export interface ModulesOptions {
+  readonly shared: Shared;
+  readonly tokens: Tokens;
+  readonly config: Config;
+  readonly logger: Logger;
+  /** Takes events to Login processes. */
+  readonly worker: SignallingWorker;
+  /** Services of other modules in this process. */
+  readonly others: readonly EdgeService[];
+}
+
+/** Messages, push and business, running and attached to the Route of this process. */
+export async function startModules(engines: Engines, options: ModulesOptions) {
+  const { log, store, business, presence } = engines;
+  const { shared, tokens, config, logger, worker, others } = options;
+  const { route, contracts, membership, validator } = shared;
+  const { sync, tokenState, services } = createBusiness(engines, shared, tokens, config);
+  services.push(...others);
+  const pushServer = createPushServer({ log, presence, membership, worker, logger });
+  const { sendsPerSecondPerUser } = config;
+  const proxy = createMsgProxy({ log, store, users: business, membership, validator, sendsPerSecondPerUser });
+  const reader = createMsgReader({ store, membership, validator });
+  const pushProxy = createPushProxy({ log, contracts, intake: pushServer, validator });
+  const backends = [...services.map((one) => backendOf(one, validator)), pushProxy, proxy.backend, reader.backend];
+  for (const backend of backends) await route.attach(backend);
+  services.push({ service: MessageService, impl: proxy.impl }, { service: HistoryService, impl: reader.impl });
+  const { writer, expiry } = await startWriting(engines, logger);
+  await pushServer.start();
+  const stats = () => ({ writer: writer.stats(), push: pushServer.stats(), waiting: proxy.waitingMessages() });
+  const ending: Part = { close: async () => tokenState.close() };
+  const parts: Part[] = [ending, route, expiry, writer, pushServer, sync];
+  return { services, svids: backends.map(({ svid }) => svid), stats, parts };
+}

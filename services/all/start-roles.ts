@@ -1,0 +1,112 @@
+import type { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
+import type { Directory } from "@chappe/mesh/ports/directory.ts";
+import type { Presence } from "@chappe/mesh/ports/presence.ts";
+import type { Config } from "./config.ts";
+import { readMeshSettings } from "./mesh-settings.ts";
+import { openEngines } from "./open-engines.ts";
+import type { ListenerPorts } from "./open-listeners.ts";
+import type { RunningRole } from "./running-role.ts";
+import type { ServeOther } from "./serve-other.ts";
+import { startCore } from "./start-core.ts";
+import { startLogin } from "./start-login.ts";
+import { startOnline } from "./start-online.ts";
+import { startRoute } from "./start-route.ts";
+
+/** What is shared by the processes of a mesh. */
+export interface MeshEngines {
+  readonly presence: Presence;
+  readonly directory: Directory;
+}
+
+/** What startRoles needs. */
+export interface RolesOptions {
+  readonly config: Config;
+  /** Stay the caller's to close. */
+  readonly engines: MeshEngines;
+  readonly logger: Logger;
+  readonly serveOther: ServeOther;
+  /** An engine of this process has failed for good; the process should stop. */
+  readonly onFailed: (error: ChappeError) => void;
+}
+
+/** Some roles of a mesh, running in this process. */
+export interface RunningRoles {
+  /** HTTP port of Login; undefined without that role. */
+  readonly port?: number;
+  readonly listenerPorts?: ListenerPorts;
+  /** Where a Route listens for links; undefined without that role. */
+  readonly linkPort?: number;
+  /** Drains for at most `drainMs`, then stops the roles in the reverse order of their start. Idempotent. */
+  close(drainMs?: number): Promise<void>;
+}
+
+interface Started {
+  readonly roles: RunningRole[];
+  readonly ports: { port?: number; listenerPorts?: ListenerPorts; linkPort?: number };
+}
+
+async function startCoreWithEngines(options: RolesOptions): Promise<RunningRole> {
+  const { config, logger, onFailed, engines: shared } = options;
+  const engines = await openEngines(config, logger, onFailed, shared);
+  const core = await startCore({ settings: readMeshSettings(config), config, engines, logger }).catch(
+    async (error: unknown) => {
+      await engines.close();
+      throw error;
+    },
+  );
+  return {
+    drain: (within) => core.drain(within),
+    async close() {
+      await core.close();
+      await engines.close();
+    },
+  };
+}
+
+/** Routes first, since all others wait for one; Login last, since clients come at once. */
+async function startInto({ roles, ports }: Started, options: RolesOptions): Promise<void> {
+  const { config, logger, serveOther, engines } = options;
+  const { directory, presence } = engines;
+  const settings = readMeshSettings(config);
+  const has = (role: Config["roles"][number]): boolean => config.roles.includes(role);
+  if (has("route")) {
+    const { linkHost: host, linkPort: port, advertiseHost } = config;
+    const route = await startRoute({ settings, directory, host, port, advertiseHost, logger });
+    roles.push(route);
+    ports.linkPort = route.linkPort;
+  }
+  const named = (role: string) =>
+    config.roles.length === 1 ? settings : { ...settings, instanceId: `${settings.instanceId}-${role}` };
+  if (has("core")) roles.push(await startCoreWithEngines(options));
+  if (has("online")) roles.push(await startOnline({ settings: named("online"), directory, presence, logger }));
+  if (has("login")) {
+    const login = await startLogin({ settings: named("login"), config, directory, logger, serveOther });
+    roles.push(login);
+    ports.port = login.port;
+    ports.listenerPorts = login.listenerPorts;
+  }
+}
+
+/** Starts the roles of the settings as one process of a mesh. When one cannot start, none stays. */
+export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
+  const started: Started = { roles: [], ports: {} };
+  const close = async (drainMs: number): Promise<void> => {
+    const roles = started.roles.toReversed();
+    const signal = AbortSignal.timeout(drainMs);
+    for (const role of roles) await role.drain({ signal });
+    for (const role of roles) await role.close();
+  };
+  await startInto(started, options).catch(async (error: unknown) => {
+    await close(0);
+    throw error;
+  });
+  let closing: Promise<void> | undefined;
+  return {
+    ...started.ports,
+    close(drainMs = 0) {
+      closing ??= close(drainMs);
+      return closing;
+    },
+  };
+}
