@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { defaultKillOptions, killAllInOne } from "./kill-all-in-one.ts";
+import { killAllInOne } from "./kill-all-in-one.ts";
+import { defaultKillOptions } from "./run-under-load.ts";
 import { summarise } from "./summarise.ts";
 
 it("loses, doubles and reorders nothing when the server is killed under load", async () => {

@@ -1,7 +1,9 @@
 /** `npm run faults -- <case> [--kills n] [--rate n] [--seed n] [--history file] [--json]`; `--list` names the cases. */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { defaultKillOptions, type KillOptions, type KillResult, killAllInOne } from "./kill-all-in-one.ts";
+import { killAllInOne } from "./kill-all-in-one.ts";
+import { defaultKillOptions, type KillOptions, type KillResult } from "./run-under-load.ts";
+import { disturbSignalling, everyAct, foldedMembers, signallingMembers } from "./signalling.ts";
 import { summarise } from "./summarise.ts";
 
 interface FaultCase {
@@ -11,6 +13,14 @@ interface FaultCase {
 
 const cases: Readonly<Record<string, FaultCase>> = {
   "kill-all-in-one": { about: "kill -9 of the all-in-one server under load", run: killAllInOne },
+  signalling: {
+    about: "kill -9, SIGSTOP 10 s and SIGTERM of every process of login x2, route x2, online x2 and core",
+    run: (options) => disturbSignalling({ ...options, members: signallingMembers, acts: everyAct(signallingMembers) }),
+  },
+  "signalling-folded": {
+    about: "the same with Online in Login's processes",
+    run: (options) => disturbSignalling({ ...options, members: foldedMembers, acts: everyAct(foldedMembers) }),
+  },
 };
 
 const maxSeed = 2 ** 32;

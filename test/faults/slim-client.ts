@@ -38,7 +38,8 @@ export interface SlimClientOptions {
   readonly account: Account;
   readonly deviceId: bigint;
   readonly pool: ConnectionPool;
-  readonly port: number;
+  /** Where the next connection goes. */
+  readonly port: () => number;
   readonly recorder: HistoryRecorder;
   readonly random: SeededRandom;
   /** A send request goes to the wire. */
@@ -194,7 +195,8 @@ export class SlimClient {
 
   /** One connection from start to end; false when it was never welcomed. */
   async #session(): Promise<boolean> {
-    const { account, pool, port, deviceId, recorder } = this.#options;
+    const { account, pool, deviceId, recorder } = this.#options;
+    const port = this.#options.port();
     const on = { user: this.user, device: this.#device };
     const onPush = (svid: number, cmd: number, payload: Buffer): void => this.#onPush(svid, cmd, payload);
     const connection = new CallConnection({ pool, port, token: account.token, deviceId, onPush });

@@ -1,5 +1,5 @@
 import { type FindingKind, findingKinds } from "../history/findings.ts";
-import type { KillResult } from "./kill-all-in-one.ts";
+import type { KillResult } from "./run-under-load.ts";
 
 /** The result of a fault case, for people and programs. */
 export interface FaultSummary extends Readonly<Record<FindingKind, number>> {

@@ -1,0 +1,117 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadSettings } from "@chappe/bench/scenarios/bench-server.ts";
+import { type ServerProcess, startServer } from "@chappe/bench/support/start-server.ts";
+import { type RedisServers, startRedis } from "../support/redis-cluster.ts";
+
+const redisNodes = 6;
+const listenerFlags = ["--tcp-port", "0", "--grpc-port", "0", "--udp-port", "0"];
+
+/** One process of the mesh, by its name; the roles are those before the number. */
+interface Member {
+  readonly name: string;
+  readonly roles: string;
+  process: ServerProcess;
+}
+
+/** The processes of a mesh on a Redis Cluster of its own. */
+export class MeshProcesses {
+  readonly #directory = mkdtempSync(join(tmpdir(), "chappe-mesh-"));
+  readonly #members = new Map<string, Member>();
+  #redis: RedisServers | undefined;
+
+  /** Starts the Redis Cluster and these processes, "name=roles" each: Routes first, since the others wait for one. */
+  async start(members: Readonly<Record<string, string>>): Promise<void> {
+    writeFileSync(join(this.#directory, "link-secret"), randomBytes(32));
+    this.#redis = await startRedis({ nodes: redisNodes });
+    const isRoute = ([, roles]: [string, string]): boolean => roles === "route";
+    const all = Object.entries(members);
+    for (const group of [all.filter(isRoute), all.filter((member) => !isRoute(member))])
+      await Promise.all(
+        group.map(async ([name, roles]) => {
+          this.#members.set(name, { name, roles, process: await this.#spawn(name, roles, 0) });
+        }),
+      );
+  }
+
+  /** HTTP port of a process with the login role. */
+  port(name: string): number {
+    return this.#member(name).process.port;
+  }
+
+  /** Where the process listens for gRPC, TCP and UDP clients. */
+  listeners(name: string): ServerProcess["ready"] {
+    return this.#member(name).process.ready;
+  }
+
+  pid(name: string): number {
+    return this.#member(name).process.pid;
+  }
+
+  /** kill -9, and a start of the same name on the same data and port; settles when that is ready. */
+  async killAndRestart(name: string): Promise<void> {
+    const { process } = this.#member(name);
+    await process.kill();
+    await this.restart(name);
+  }
+
+  /** SIGTERM, waits for the end, and starts it again. */
+  async terminateAndRestart(name: string): Promise<string> {
+    const { process } = this.#member(name);
+    await process.close();
+    const how = await process.exited;
+    await this.restart(name);
+    return how;
+  }
+
+  /** Starts a process that has ended again. */
+  async restart(name: string): Promise<void> {
+    const member = this.#member(name);
+    member.process = await this.#spawn(name, member.roles, member.process.port);
+  }
+
+  /** SIGSTOP for so long. */
+  async stall(name: string, forMs: number): Promise<void> {
+    const { pid } = this.#member(name).process;
+    process.kill(pid, "SIGSTOP");
+    try {
+      await new Promise((resolve) => setTimeout(resolve, forMs));
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+  }
+
+  /** What the processes said last, for the one who looks for a cause. */
+  logs(): string {
+    return [...this.#members.values()].map(({ name, process }) => `--- ${name}\n${process.errorText()}`).join("\n");
+  }
+
+  async close(): Promise<void> {
+    const isLogin = ({ roles }: Member): boolean => roles.includes("login");
+    const members = [...this.#members.values()];
+    for (const group of [members.filter(isLogin), members.filter((member) => !isLogin(member))])
+      await Promise.all(group.map(({ process }) => process.kill()));
+    await this.#redis?.close();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  #member(name: string): Member {
+    const member = this.#members.get(name);
+    if (member === undefined) throw new Error(`there is no process ${name}`);
+    return member;
+  }
+
+  #spawn(name: string, roles: string, port: number): Promise<ServerProcess> {
+    const env = {
+      ...loadSettings,
+      CHAPPE_INSTANCE_ID: name,
+      CHAPPE_LINK_SECRET_FILE: join(this.#directory, "link-secret"),
+      CHAPPE_REDIS_ADDRESSES: this.#redis!.addresses.join(),
+    };
+    const listeners = roles.includes("login") ? listenerFlags : [];
+    const args = ["--roles", roles, ...listeners];
+    return startServer({ dataDir: join(this.#directory, "data"), port, args, env });
+  }
+}
