@@ -67,7 +67,10 @@ async function start(config: Config, logger: Logger): Promise<Running> {
   const serveOther = createServeOther(pages, chatConfig);
   if (isWhole(config)) return startChappe({ config, logger, serveOther, onFailed });
   const engines = openMeshEngines(config);
-  const roles = await startRoles({ config, engines, logger, serveOther, onFailed });
+  const roles = await startRoles({ config, engines, logger, serveOther, onFailed }).catch(async (error: unknown) => {
+    await engines.close();
+    throw error;
+  });
   return {
     ...roles,
     async close(within) {

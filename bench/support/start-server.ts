@@ -8,6 +8,8 @@ export const websocketPath = "/v1/socket";
 const entryPoint = fileURLToPath(new URL("../../services/main.ts", import.meta.url));
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
+/** Servers and engines of one test, each with a listener that ends it. */
+const mostServers = 50;
 const keptErrorBytes = 16 * 1024;
 
 /** How to start a server process. */
@@ -81,6 +83,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   const env = { ...process.env, ...options.env };
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], env });
   const killAtExit = (): boolean => child.kill("SIGKILL");
+  process.setMaxListeners(Math.max(process.getMaxListeners(), mostServers));
   process.once("exit", killAtExit);
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { TokenStateService } from "@chappe/gen/proto/chappe/business/v1/token_state_service_pb.ts";
 import { createClient, type Transport } from "@connectrpc/connect";
 import type { JWK } from "jose";
+import { ChappeError } from "../errors/chappe-error.ts";
 import { type Logger, silentLogger } from "../lifecycle/logger.ts";
 import { limits } from "../limits.ts";
 import type { Revocation } from "../rpc/token-verifier.ts";
@@ -30,14 +31,27 @@ export interface RemoteTokenStateOptions {
 const keysOf = (jwks: Jwks): ReadonlyMap<string, KeyObject> =>
   new Map(jwks.keys.map((key: JWK) => [key.kid ?? "", createPublicKey({ key: { ...key }, format: "jwk" })]));
 
+/** Processes of a mesh start in any order: what is not served yet may be in a moment. */
+async function keysWhenServed<T>(ask: () => Promise<T>): Promise<T> {
+  const untilMs = performance.now() + limits.routeWaitMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!ChappeError.from(error).row.retryable || performance.now() > untilMs) throw error;
+      await sleep(limits.revocationRetryMs);
+    }
+  }
+}
+
 /**
- * Asks for the keys, then follows the revocations until `close`: each is here a moment after it was stored, and after a
+ * Asks for the keys, again while nobody serves them yet, then follows the revocations until `close`: each is here a moment after it was stored, and after a
  * break `onMissed` says that some may not have come. Rejects when the keys cannot be had.
  */
 export async function createRemoteTokenState(options: RemoteTokenStateOptions): Promise<RemoteTokenState> {
   const { transport, onMissed, logger = silentLogger } = options;
   const client = createClient(TokenStateService, transport);
-  const keys = await client.getKeys({});
+  const keys = await keysWhenServed(() => client.getKeys({}));
   const jwks = JSON.parse(keys.jwks) as Jwks;
   const publicKeys = keysOf(jwks);
   const listeners = new Set<(revocation: Revocation) => void>();
