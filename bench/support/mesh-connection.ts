@@ -3,7 +3,7 @@ import { AckSweeper } from "./ack-sweeper.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { addresses, encodeAck, encodeRequest, forEachPacket, PacketView, packetKinds } from "./packets.ts";
 import { ProtoReader } from "./proto-reader.ts";
-import { createReadBuffer, openRawSocket, type RawSocket } from "./raw-socket.ts";
+import { createReadBuffer, openRawSocket, type RawSocket, type RawSocketOptions } from "./raw-socket.ts";
 import { websocketPath } from "./start-server.ts";
 import { TurnFlusher } from "./turn-flusher.ts";
 
@@ -30,6 +30,12 @@ export function createConnectionPool(): ConnectionPool {
 /** Called for every packet after the welcome; packet and buffer are valid during the call only. */
 export type OnPacket = (packet: PacketView, buffer: Buffer) => void;
 
+/** Whom a connection's frames, and its end, are told. */
+export type FrameEvents = Pick<RawSocketOptions, "onMessage" | "onClose">;
+
+/** Opens a way for frames. */
+export type OpenFrames = (events: FrameEvents) => Promise<Pick<RawSocket, "send" | "destroy">>;
+
 /** How to open a MeshConnection. */
 export interface MeshConnectionOptions {
   readonly pool: ConnectionPool;
@@ -37,6 +43,8 @@ export interface MeshConnectionOptions {
   readonly token: string;
   /** @default random */
   readonly deviceId?: bigint;
+  /** Opens what carries the frames. @default a WebSocket to `port` */
+  readonly openSocket?: OpenFrames;
   readonly onPacket: OnPacket;
   /** Once, when a welcomed connection ends. */
   readonly onClose: (code: number, reason: string) => void;
@@ -49,7 +57,7 @@ export class MeshConnection {
   readonly #options: MeshConnectionOptions;
   readonly #view = new PacketView();
   readonly #received = new Map<string, { id: Uint8Array; seq: number }>();
-  #socket: RawSocket | undefined;
+  #socket: Pick<RawSocket, "send" | "destroy"> | undefined;
   #batch: ByteWriter | undefined;
   #packets = 0;
   #welcome: ((error?: Error) => void) | undefined;
@@ -67,11 +75,9 @@ export class MeshConnection {
     welcomed.promise.catch(() => {});
     const timer = setTimeout(() => this.#welcome?.(new Error("no welcome in time")), helloTimeoutMs);
     try {
-      this.#socket = await openRawSocket({
-        host: "127.0.0.1",
-        port,
-        path: websocketPath,
-        readBuffer: pool.readBuffer,
+      const openWebSocket: OpenFrames = (events) =>
+        openRawSocket({ host: "127.0.0.1", port, path: websocketPath, readBuffer: pool.readBuffer, ...events });
+      this.#socket = await (this.#options.openSocket ?? openWebSocket)({
         onMessage: (buffer, start, end) =>
           forEachPacket(buffer, start, end, this.#view, (packet) => this.#take(packet, buffer)),
         onClose: (code, reason) => this.#onClose(code, reason),

@@ -1,5 +1,5 @@
 import { type DescMessage, type DescMethodUnary, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import { type ConnectionPool, MeshConnection } from "@chappe/bench/support/mesh-connection.ts";
+import { type ConnectionPool, MeshConnection, type OpenFrames } from "@chappe/bench/support/mesh-connection.ts";
 import { type Address, encodeRequest, packetKinds } from "@chappe/bench/support/packets.ts";
 import { ErrorDetailSchema } from "@chappe/gen/proto/chappe/mesh/v1/error_pb.ts";
 
@@ -29,6 +29,8 @@ interface OpenCall {
 export interface CallConnectionOptions {
   readonly pool: ConnectionPool;
   readonly port: number;
+  /** @default a WebSocket to `port` */
+  readonly openSocket?: OpenFrames;
   readonly token: string;
   readonly deviceId: bigint;
   /** A server event; the payload is the listener's to keep. */

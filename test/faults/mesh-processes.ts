@@ -41,8 +41,8 @@ export class MeshProcesses {
     return this.#member(name).process.port;
   }
 
-  /** Where the process listens for gRPC, TCP and UDP clients. */
-  listeners(name: string): ServerProcess["ready"] {
+  /** Where the process listens. */
+  ready(name: string): ServerProcess["ready"] {
     return this.#member(name).process.ready;
   }
 

@@ -1,5 +1,5 @@
 import { startOpenLoop } from "@chappe/bench/generator/open-loop.ts";
-import { createConnectionPool } from "@chappe/bench/support/mesh-connection.ts";
+import { createConnectionPool, type OpenFrames } from "@chappe/bench/support/mesh-connection.ts";
 import { checkHistory, type HistoryReport } from "../history/check-history.ts";
 import { writeHistoryFile } from "../history/history-file.ts";
 import { createSeededRandom, type SeededRandom } from "../history/seeded-random.ts";
@@ -118,6 +118,8 @@ export interface FaultTarget {
   httpPort(): number;
   /** Where the next connection of a client goes. */
   clientPort(clientIndex: number): number;
+  /** What carries the connections of a client. @default a WebSocket to clientPort */
+  clientSocket?(clientIndex: number): ((token: string) => OpenFrames) | undefined;
   /** Does the harm while the load runs; answers what was done. */
   disturb(on: LoadView): Promise<Kill[]>;
   close(): Promise<void>;
@@ -150,7 +152,9 @@ export async function runUnderLoad(options: KillOptions, target: FaultTarget): P
     for (const [index, account] of world.accounts.entries()) {
       const port = (): number => target.clientPort(index);
       const on = { onSending: () => hooks.onSending(), onAck: () => hooks.onAck(index) };
-      clients.push(new SlimClient({ pool, port, recorder, random, ...on, account, deviceId: BigInt(index + 1) }));
+      const openSocket = target.clientSocket?.(index);
+      const how = { pool, port, recorder, random, ...on, account, deviceId: BigInt(index + 1) };
+      clients.push(new SlimClient(openSocket === undefined ? how : { ...how, openSocket }));
     }
     for (const client of clients) {
       for (const conversation of world.sendTo.get(client.user)!) client.follow(conversation, 1);

@@ -1,4 +1,5 @@
 import { createSeededRandom } from "../history/seeded-random.ts";
+import { framesOver, transportKinds } from "./frames-over.ts";
 import { MeshProcesses } from "./mesh-processes.ts";
 import { type KillOptions, type KillResult, type LoadView, runUnderLoad } from "./run-under-load.ts";
 import type { Kill } from "./server-killer.ts";
@@ -99,6 +100,8 @@ export async function disturbSignalling(options: SignallingOptions): Promise<Kil
     httpPort: () => mesh.port(random.pick(logins)),
     // A client that lost its connection tries any Login, as it would by way of a balancer.
     clientPort: () => mesh.port(random.pick(logins)),
+    clientSocket: (index) =>
+      framesOver(transportKinds[index % transportKinds.length]!, () => mesh.ready(random.pick(logins))),
     async disturb(on) {
       const kills: Kill[] = [];
       const port = (): number => mesh.port(random.pick(logins));

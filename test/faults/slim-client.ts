@@ -1,6 +1,6 @@
 import { create, fromBinary } from "@bufbuild/protobuf";
 import type { Account } from "@chappe/bench/support/accounts.ts";
-import type { ConnectionPool } from "@chappe/bench/support/mesh-connection.ts";
+import type { ConnectionPool, OpenFrames } from "@chappe/bench/support/mesh-connection.ts";
 import { addresses } from "@chappe/bench/support/packets.ts";
 import { ListHeadsRequestSchema, SyncService } from "@chappe/gen/proto/chappe/business/v1/sync_service_pb.ts";
 import {
@@ -40,6 +40,8 @@ export interface SlimClientOptions {
   readonly pool: ConnectionPool;
   /** Where the next connection goes. */
   readonly port: () => number;
+  /** What carries the next connection. @default a WebSocket to that port */
+  readonly openSocket?: (token: string) => OpenFrames;
   readonly recorder: HistoryRecorder;
   readonly random: SeededRandom;
   /** A send request goes to the wire. */
@@ -199,7 +201,9 @@ export class SlimClient {
     const port = this.#options.port();
     const on = { user: this.user, device: this.#device };
     const onPush = (svid: number, cmd: number, payload: Buffer): void => this.#onPush(svid, cmd, payload);
-    const connection = new CallConnection({ pool, port, token: account.token, deviceId, onPush });
+    const openSocket = this.#options.openSocket?.(account.token);
+    const how = { pool, port, token: account.token, deviceId, onPush };
+    const connection = new CallConnection(openSocket === undefined ? how : { ...how, openSocket });
     try {
       await connection.open();
     } catch {
