@@ -1,7 +1,8 @@
-/** `npm run bench -- chat|group|idle [--window n] [--rate n] [--seconds n] [--size n] [--json]`: measures one scenario. */
+/** `npm run bench -- chat|group|idle|connections [--window n] [--rate n] [--seconds n] [--size n] [--json]`: measures one scenario. */
 import { parseArgs } from "node:util";
 import type { BenchFigures, BenchOptions } from "./scenarios/bench-options.ts";
 import { benchChat } from "./scenarios/chat.ts";
+import { benchConnections } from "./scenarios/connections.ts";
 import { benchGroup } from "./scenarios/group.ts";
 import { benchIdle } from "./scenarios/idle.ts";
 
@@ -9,6 +10,7 @@ const scenarios: Readonly<Record<string, (options: BenchOptions) => Promise<Benc
   chat: benchChat,
   group: benchGroup,
   idle: benchIdle,
+  connections: benchConnections,
 };
 
 function readNumber(name: string, text: string, min: number, max: number): number {
@@ -43,7 +45,7 @@ function readCommand(): { scenario: string; json: boolean; options: BenchOptions
       rate: readNumber("rate", values.rate, 0, 1_000_000),
       seconds: readNumber("seconds", values.seconds, 1, 3_600),
       warmupSeconds: readNumber("warmup", values.warmup, 0, 600),
-      size: readNumber("size", values.size, 0, 18_000),
+      size: readNumber("size", values.size, 0, 110_000),
       textBytes: readNumber("text-bytes", values["text-bytes"], 1, 16_000),
       serverArgs: values["server-arg"],
     },

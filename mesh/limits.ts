@@ -280,6 +280,33 @@ export const limits = Object.freeze({
   maxUdpReorder: 128,
   /** UDP: first wait for an acknowledgement, doubled each time up to the longest, and how often. */
   udpRetransmitMs: 250,
-  maxUdpRetransmitMs: 4_000,
-  maxUdpRetransmits: 8,
+  maxUdpRetransmitMs: 1_000,
+  maxUdpRetransmits: 9,
+  /** Registered gRPC servers: of one Route, descriptors of one of them, services remembered, messages of their calls. */
+  maxRegistrations: 1_000,
+  maxRegistrationFiles: 64,
+  maxRegistrationFileBytes: 100 * 1024,
+  maxLiveServices: 256,
+  maxBackendMessageBytes: 4 * 1024 * 1024,
+  /** From the open stream to the registration; pings to a registered server; one that is silent so long is gone. */
+  registrationTimeoutMs: 5_000,
+  registryPingMs: 3_000,
+  registrySilenceMs: 10_000,
+  /** Calls in hand of one registered server. */
+  maxCallsInFlightPerBackend: 1_000,
+  /** Connecting again to a registered server: first wait, longest wait. */
+  backendReconnectMs: 50,
+  backendMaxReconnectMs: 1_000,
+  /** Attempts of one idempotent call; retries per call, saved up to a most, and how many come back a second for slow callers. */
+  maxCallAttempts: 3,
+  retriesPerCall: 0.1,
+  maxRetriesSaved: 100,
+  retriesPerSecond: 10,
+  /** Failures in a row until a backend is left out, for how long at first and at most; a shorter deadline proves nothing. */
+  outlierFailures: 5,
+  outlierEjectMs: 1_000,
+  maxOutlierEjectMs: 30_000,
+  outlierMinWaitMs: 1_000,
+  /** Unary gRPC calls in hand of one process. */
+  maxGrpcCallsInFlight: 1_000,
 });

@@ -18,6 +18,10 @@ export const systemPrograms: readonly SystemProgram[] = [
     why: "presence and directory are tested on a real cluster",
   },
   { program: "curl", debianPackage: "curl", why: "the README's tour is run with it" },
+  { program: "go", debianPackage: "golang-go", why: "backends and clients in Go are tested, grpcurl is built with it" },
+  { program: "python3", debianPackage: "python3-venv", why: "a backend in Python is tested" },
+  { program: "mvn", debianPackage: "maven", why: "a backend in Java is built with it" },
+  { program: "java", debianPackage: "default-jdk-headless", why: "a backend in Java is tested" },
 ];
 
 const installTimeoutMs = 600_000;

@@ -23,7 +23,7 @@ async function settledRssKib(pid: number, failed: Promise<never>): Promise<numbe
 }
 
 /** Sends each connection's heartbeat every 30 s, a share of them at each tick. Answers the stop. */
-function startHeartbeats(connections: readonly MeshConnection[]): () => void {
+export function startHeartbeats(connections: readonly MeshConnection[]): () => void {
   const heartbeat = encodeRequest(addresses.heartbeat, 2, new Uint8Array(0));
   let due = 0;
   let next = 0;

@@ -45,8 +45,17 @@ export interface IdleLoad extends BaseLoad {
   readonly firstConnections: number;
 }
 
+/** Many connections that only keep alive for a while, and then come back all at once. */
+export interface HoldLoad extends BaseLoad {
+  readonly scenario: "hold";
+  /** Each connection is a device of its own; users share them out. */
+  readonly accounts: readonly Account[];
+  readonly connections: number;
+  readonly holdMs: number;
+}
+
 /** What a generator process is told to do. */
-export type LoadConfig = ChatLoad | GroupLoad | IdleLoad;
+export type LoadConfig = ChatLoad | GroupLoad | IdleLoad | HoldLoad;
 
 /** What chat and group measured. */
 export interface TrafficResult {
@@ -80,8 +89,19 @@ export interface IdleResult {
   readonly connectsPerSecond: number;
 }
 
+/** What hold measured. */
+export interface HoldResult {
+  readonly connections: number;
+  readonly connectsPerSecond: number;
+  readonly generatorCpuSeconds: number;
+  /** From the loss of all connections to the welcome of each, in milliseconds. */
+  readonly stormP50Ms: number;
+  readonly stormP99Ms: number;
+}
+
 /** Answer of a generator process. */
 export type LoadAnswer =
   | { readonly traffic: TrafficResult }
   | { readonly idle: IdleResult }
+  | { readonly hold: HoldResult }
   | { readonly error: string };

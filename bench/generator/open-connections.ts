@@ -12,6 +12,10 @@ export interface OpenOptions {
   /** What the connection at `index` does with its packets. */
   readonly onPacket: (index: number) => OnPacket;
   readonly fail: (error: Error) => void;
+  /** Called at each welcome. */
+  readonly onOpen?: () => void;
+  /** @default 32 */
+  readonly concurrency?: number;
 }
 
 /** One connection per account, in the order of the accounts. A refused call or a lost connection fails the load. */
@@ -34,9 +38,12 @@ export async function openConnections(options: OpenOptions): Promise<MeshConnect
         onClose: (code, reason) => fail(new Error(`the server closed a connection (${code} ${reason})`)),
       });
       await connection.open();
+      options.onOpen?.();
       connections[index] = connection;
     }
   };
-  await Promise.all(Array.from({ length: Math.min(connectConcurrency, accounts.length) }, worker));
+  await Promise.all(
+    Array.from({ length: Math.min(options.concurrency ?? connectConcurrency, accounts.length) }, worker),
+  );
   return connections;
 }

@@ -33,6 +33,10 @@ export interface BenchFigures {
   readonly maxMs?: number;
   readonly ackP50Ms?: number;
   readonly ackP99Ms?: number;
+  readonly loginProcesses?: number;
+  readonly heldSeconds?: number;
+  readonly stormP50Ms?: number;
+  readonly stormP99Ms?: number;
   readonly repeats?: number;
   readonly window1?: BenchFigures;
 }

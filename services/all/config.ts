@@ -47,6 +47,8 @@ const schema = z.strictObject({
   /** Redis nodes, "host:port" each; more than one = a cluster; none = presence and directory in memory. */
   redisAddresses: z.array(z.string()),
   linkSecretFile: z.string().min(1).optional(),
+  /** JSON file with the identities that may register gRPC servers: [{ name, secret, svids }]. */
+  backendsFile: z.string().min(1).optional(),
   /** Origins whose pages may call; "*" alone = every origin. */
   corsOrigins: z.array(z.string()),
 });
@@ -101,6 +103,7 @@ export function readConfig(args: readonly string[], env: Readonly<Record<string,
     routes: listOf(env.CHAPPE_ROUTES),
     redisAddresses: listOf(env.CHAPPE_REDIS_ADDRESSES),
     linkSecretFile: env.CHAPPE_LINK_SECRET_FILE,
+    backendsFile: env.CHAPPE_BACKENDS_FILE,
   });
   if (parsed.success) {
     checkCorsOrigins(parsed.data.corsOrigins);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
 import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import type { Server } from "@grpc/grpc-js";
 import { acceptConnect } from "../login/connect/connect-acceptor.ts";
 import { acceptGrpc } from "../login/grpc/grpc-acceptor.ts";
 import type { LoginDoor } from "../login/login-door.ts";
@@ -29,10 +30,13 @@ export interface ListenersOptions {
   readonly config: Config;
   readonly verifier: TokenVerifier;
   readonly validator: RequestValidator;
+  /** Adds services to the gRPC port. */
+  readonly addServices?: (server: Server) => void;
 }
 
 /** Opens the listeners that the settings name; UNAVAILABLE names a port that is in use, and then none stays open. */
-export async function openListeners({ login, config, verifier, validator }: ListenersOptions): Promise<Listeners> {
+export async function openListeners(options: ListenersOptions): Promise<Listeners> {
+  const { login, config, verifier, validator, addServices } = options;
   const { host, tcpPort, grpcPort, udpPort } = config;
   const opened: { close(): Promise<void> }[] = [];
   const keep = <T extends { close(): Promise<void> }>(listener: T): T => {
@@ -44,7 +48,10 @@ export async function openListeners({ login, config, verifier, validator }: List
   };
   try {
     const tcp = tcpPort === undefined ? undefined : keep(await acceptTcp({ login, host, port: tcpPort }));
-    const grpc = grpcPort === undefined ? undefined : keep(await acceptGrpc({ login, host, port: grpcPort }));
+    const grpc =
+      grpcPort === undefined
+        ? undefined
+        : keep(await acceptGrpc({ login, host, port: grpcPort, ...(addServices && { addServices }) }));
     const udp = udpPort === undefined ? undefined : keep(await acceptUdp({ login, host, port: udpPort }));
     const connect = acceptConnect({ login, verifier, validator, ...(udp && { openUdp: udp.openUdp }) });
     return {

@@ -10,6 +10,7 @@ import { createSignallingWorker } from "../push-worker/signalling-worker.ts";
 import type { Config } from "./config.ts";
 import { loginLimitsOf } from "./login-limits.ts";
 import { type Engines, openEngines } from "./open-engines.ts";
+import { type GrpcServices, openGrpcServices } from "./open-grpc-services.ts";
 import { type ListenerPorts, type Listeners, openListeners } from "./open-listeners.ts";
 import type { ServeOther } from "./serve-other.ts";
 import { createShared, createTokens, type Modules, type Shared, startModules, type Tokens } from "./start-modules.ts";
@@ -59,11 +60,12 @@ interface Doors {
   readonly tokens: Tokens;
   readonly validator: Shared["validator"];
   readonly openLogin: (server: Server) => Login;
+  readonly grpcServices: GrpcServices;
 }
 
 /** The HTTP port with Login on it, and the other listeners; when one cannot be opened none stays open. */
 async function openDoors(
-  { tokens, validator, openLogin, services }: Pick<Modules, "services"> & Doors,
+  { tokens, validator, openLogin, services, grpcServices }: Pick<Modules, "services"> & Doors,
   { config, logger, serveOther }: StartOptions,
   ready: () => boolean,
 ) {
@@ -75,7 +77,7 @@ async function openDoors(
   const edge = await createHttpEdge({ ...common, serveOther: serveOther(jwks) });
   const login = openLogin(edge.server);
   try {
-    listeners = await openListeners({ login, config, verifier, validator });
+    listeners = await openListeners({ login, config, verifier, validator, addServices: grpcServices.addTo });
   } catch (error) {
     for (const part of [login, edge]) await part.close();
     throw error;
@@ -92,7 +94,9 @@ export async function startChappe(options: StartOptions): Promise<Chappe> {
   const { openLogin, online, worker } = createSignalling(engines, shared, tokens, config, logger);
   const others = [{ service: PresenceService, impl: online.presenceService }];
   const started = await startModules(engines, { shared, tokens, config, logger, worker, others });
-  const modules = { ...started, parts: [...started.parts, online], tokens, openLogin, validator: shared.validator };
+  const grpcServices = openGrpcServices(shared, tokens.verifier, config, logger);
+  const parts = [grpcServices, ...started.parts, online];
+  const modules = { ...started, parts, tokens, openLogin, grpcServices, validator: shared.validator };
   let ready = true;
   const doors = await openDoors(modules, options, () => ready).catch(async (error: unknown) => {
     for (const part of [...modules.parts, engines]) await part.close();

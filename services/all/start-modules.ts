@@ -14,6 +14,7 @@ import { limits } from "@chappe/mesh/limits.ts";
 import { createMembershipViews } from "@chappe/mesh/membership/membership-view.ts";
 import type { Backend } from "@chappe/mesh/rpc/call.ts";
 import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
+import { createLiveContracts } from "@chappe/mesh/rpc/live-contracts.ts";
 import { createRouteTransport } from "@chappe/mesh/rpc/route-transport.ts";
 import { createServiceBackend } from "@chappe/mesh/rpc/service-backend.ts";
 import { createRequestValidator, type RequestValidator } from "@chappe/mesh/rpc/validator.ts";
@@ -60,7 +61,7 @@ export async function createTokens({ business }: Engines) {
 
 /** Contracts, Route and membership of a process with stores. */
 export function createShared({ store, directory }: Engines) {
-  const contracts = createContracts();
+  const contracts = createLiveContracts(createContracts(), limits.maxLiveServices);
   const route = createRoute({ contracts, directory });
   const membership = createMembershipViews({ store });
   return { contracts, route, membership, transport: createRouteTransport(route), validator: createRequestValidator() };

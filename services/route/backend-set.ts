@@ -1,10 +1,15 @@
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { limits } from "@chappe/mesh/limits.ts";
 import type { Backend, Call } from "@chappe/mesh/rpc/call.ts";
+import { Outlier } from "./outlier.ts";
+import { RetryBudget } from "./retry-budget.ts";
 
 interface Slot {
   readonly id: string;
   readonly backend: Backend;
   readonly idHash: number;
+  readonly outlier: Outlier;
+  readonly remote: boolean;
   inFlight: number;
 }
 
@@ -20,24 +25,54 @@ function mix(hash: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
+function byAffinity(slots: readonly Slot[], affinity: Uint8Array): Slot | undefined {
+  let best: Slot | undefined;
+  let bestWeight = -1;
+  for (const slot of slots) {
+    const weight = mix(fnv1a(affinity, slot.idHash));
+    if (weight > bestWeight) {
+      best = slot;
+      bestWeight = weight;
+    }
+  }
+  return best;
+}
+
+function leastBusy(slots: readonly Slot[]): Slot | undefined {
+  let best: Slot | undefined;
+  for (const slot of slots) if (best === undefined || slot.inFlight < best.inFlight) best = slot;
+  return best;
+}
+
 /**
  * The backends of one SVID. A call with affinity goes to the backend of the highest rendezvous weight, so a backend
- * that comes or goes moves only its own share; other calls go where the fewest are in flight.
+ * that comes or goes moves only its own share; other calls go where the fewest are in flight. A backend that fails
+ * several times in a row is left out for a while, never more than half of them. A call that may be repeated is, when
+ * its backend is out of reach, as long as the retry budget lasts.
  */
 export class BackendSet {
+  readonly #now: () => number;
+  readonly #budget: RetryBudget;
   #slots: readonly Slot[] = [];
-  /** The only backend, when there is one: calls to it are not counted, so the common path costs nothing. */
+  /** The only backend, when it is in this mesh: calls to it are not counted, so the common path costs nothing. */
   single: Backend | undefined;
+
+  /** `now` = Unix milliseconds. */
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#budget = new RetryBudget(now);
+  }
 
   get size(): number {
     return this.#slots.length;
   }
 
-  /** Adds a backend. Throws when the id is taken. */
-  add(id: string, backend: Backend): void {
+  /** Adds a backend; `remote` = it may break in the middle of a call. Throws when the id is taken. */
+  add(id: string, backend: Backend, remote: boolean): void {
     if (this.#slots.some((slot) => slot.id === id))
       throw new Error(`backend ${id} of SVID ${backend.svid} is attached`);
-    this.#replace([...this.#slots, { id, backend, idHash: fnv1a(Buffer.from(id), 0x811c9dc5), inFlight: 0 }]);
+    const idHash = fnv1a(Buffer.from(id), 0x811c9dc5);
+    this.#replace([...this.#slots, { id, backend, idHash, outlier: new Outlier(), remote, inFlight: 0 }]);
   }
 
   /** Takes a backend out; calls in its hands go on. */
@@ -45,44 +80,65 @@ export class BackendSet {
     this.#replace(this.#slots.filter((slot) => slot.id !== id));
   }
 
-  /** Calls one of several backends. */
-  call(call: Call): Promise<Uint8Array> {
-    const slot = call.affinity.byteLength > 0 ? this.#byAffinity(call.affinity) : this.#leastBusy();
-    if (slot === undefined) return Promise.reject(new ChappeError("UNAVAILABLE"));
-    slot.inFlight++;
-    return slot.backend.handle(call).finally(() => {
-      slot.inFlight--;
-    });
+  /** Calls one of the backends; another one when the first is out of reach and the call is idempotent. */
+  async call(call: Call, idempotent: boolean): Promise<Uint8Array> {
+    this.#budget.onCall();
+    const tried: Slot[] = [];
+    let failure: unknown = new ChappeError("UNAVAILABLE");
+    while (tried.length < limits.maxCallAttempts) {
+      const slot = this.#pick(call, tried);
+      if (slot === undefined || (tried.length > 0 && !this.#budget.take())) break;
+      try {
+        return await this.#callSlot(slot, call);
+      } catch (error) {
+        failure = error;
+      }
+      tried.push(slot);
+      if (!idempotent || !ChappeError.is(failure, "UNAVAILABLE")) break;
+      if (call.signal?.aborted === true || call.deadlineMs <= this.#now()) break;
+    }
+    throw failure;
   }
 
   /** Calls the backend of that id: INSTANCE_GONE when it is not there. */
   callTarget(call: Call, id: string): Promise<Uint8Array> {
     const slot = this.#slots.find((one) => one.id === id);
     if (slot === undefined) return Promise.reject(new ChappeError("INSTANCE_GONE"));
-    return slot.backend.handle(call);
+    return this.#callSlot(slot, call);
+  }
+
+  async #callSlot(slot: Slot, call: Call): Promise<Uint8Array> {
+    const startedMs = this.#now();
+    slot.inFlight++;
+    try {
+      const answer = await slot.backend.handle(call);
+      slot.outlier.onSuccess();
+      return answer;
+    } catch (error) {
+      if (slot.outlier.onError(error, call, startedMs)) this.#eject(slot);
+      throw error;
+    } finally {
+      slot.inFlight--;
+    }
+  }
+
+  #eject(slot: Slot): void {
+    const now = this.#now();
+    if (slot.outlier.isEjected(now)) return;
+    const out = this.#slots.filter(({ outlier }) => outlier.isEjected(now)).length;
+    if (out + 1 <= Math.floor(this.#slots.length / 2)) slot.outlier.eject(now);
+  }
+
+  #pick(call: Call, tried: readonly Slot[]): Slot | undefined {
+    const now = this.#now();
+    const left = tried.length === 0 ? this.#slots : this.#slots.filter((slot) => !tried.includes(slot));
+    const healthy = left.filter(({ outlier }) => !outlier.isEjected(now));
+    const slots = healthy.length > 0 ? healthy : left;
+    return call.affinity.byteLength > 0 ? byAffinity(slots, call.affinity) : leastBusy(slots);
   }
 
   #replace(slots: readonly Slot[]): void {
     this.#slots = slots;
-    this.single = slots.length === 1 ? slots[0]!.backend : undefined;
-  }
-
-  #byAffinity(affinity: Uint8Array): Slot | undefined {
-    let best: Slot | undefined;
-    let bestWeight = -1;
-    for (const slot of this.#slots) {
-      const weight = mix(fnv1a(affinity, slot.idHash));
-      if (weight > bestWeight) {
-        best = slot;
-        bestWeight = weight;
-      }
-    }
-    return best;
-  }
-
-  #leastBusy(): Slot | undefined {
-    let best: Slot | undefined;
-    for (const slot of this.#slots) if (best === undefined || slot.inFlight < best.inFlight) best = slot;
-    return best;
+    this.single = slots.length === 1 && !slots[0]!.remote ? slots[0]!.backend : undefined;
   }
 }

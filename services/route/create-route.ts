@@ -1,8 +1,9 @@
-import { AuthLevel } from "@chappe/gen/proto/chappe/mesh/v1/options_pb.ts";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import type { Directory } from "@chappe/mesh/ports/directory.ts";
+import { authorize } from "@chappe/mesh/rpc/authorize.ts";
 import type { Backend, Call, Router } from "@chappe/mesh/rpc/call.ts";
-import type { Contracts } from "@chappe/mesh/rpc/contracts.ts";
+import type { Contracts, MethodContract } from "@chappe/mesh/rpc/contracts.ts";
 import { BackendSet } from "./backend-set.ts";
 
 /** What Route stands on. */
@@ -13,6 +14,12 @@ export interface RouteOptions {
   readonly now?: () => number;
 }
 
+/** What Route should know of a backend. */
+export interface AttachOptions {
+  /** Address of a gRPC server; it may break in the middle of a call. @default "local" */
+  readonly address?: string;
+}
+
 /** Takes calls to backends by SVID. */
 export interface Route extends Router {
   /**
@@ -20,7 +27,7 @@ export interface Route extends Router {
    * Answers the detach: no new call after it, calls in hand go on. Rejects when the id is taken or no contract has
    * the SVID.
    */
-  attach(backend: Backend, id?: string): Promise<() => Promise<void>>;
+  attach(backend: Backend, id?: string, options?: AttachOptions): Promise<() => Promise<void>>;
   /** Detaches every backend; calls are answered UNAVAILABLE from then on. */
   close(): Promise<void>;
 }
@@ -31,6 +38,22 @@ const loginAffinity = "@login";
 function withLoginAffinity(call: Call): Call {
   const { connection } = call.identity;
   return connection === undefined ? call : { ...call, affinity: Buffer.from(connection.loginId, "utf8") };
+}
+
+const isIdempotent = ({ method }: MethodContract): boolean =>
+  method.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN;
+
+/** Why the call goes to no backend. */
+function refusalOf(call: Call, contract: MethodContract, nowMs: number): ChappeError | undefined {
+  if (call.deadlineMs <= nowMs) return new ChappeError("DEADLINE_EXCEEDED");
+  if (call.signal?.aborted === true) return new ChappeError("CANCELLED");
+  if (call.identity.kind === "internal") return undefined;
+  try {
+    authorize(contract.auth, call.identity);
+  } catch (error) {
+    return ChappeError.from(error);
+  }
+  return undefined;
 }
 
 const refuse = (error: ChappeError): Promise<never> => Promise.reject(error);
@@ -49,25 +72,24 @@ class ContractRoute implements Route {
   call(call: Call): Promise<Uint8Array> {
     const contract = this.#options.contracts.method(call.svid, call.cmd);
     if (contract === undefined) return refuse(new ChappeError("UNKNOWN_METHOD"));
-    if (contract.auth === AuthLevel.INTERNAL && call.identity.kind !== "internal")
-      return refuse(new ChappeError("UNKNOWN_METHOD"));
-    if (call.deadlineMs <= this.#now()) return refuse(new ChappeError("DEADLINE_EXCEEDED"));
-    if (call.signal?.aborted === true) return refuse(new ChappeError("CANCELLED"));
+    const refusal = refusalOf(call, contract, this.#now());
+    if (refusal !== undefined) return refuse(refusal);
     const set = this.#sets.get(call.svid);
     if (set === undefined) return refuse(new ChappeError("UNAVAILABLE", `No backend serves SVID ${call.svid}`));
     if (call.target !== undefined) return set.callTarget(call, call.target);
     if (set.single !== undefined) return set.single.handle(call);
-    return set.call(contract.affinity === loginAffinity ? withLoginAffinity(call) : call);
+    return set.call(contract.affinity === loginAffinity ? withLoginAffinity(call) : call, isIdempotent(contract));
   }
 
-  async attach(backend: Backend, id = "local"): Promise<() => Promise<void>> {
+  async attach(backend: Backend, id = "local", options: AttachOptions = {}): Promise<() => Promise<void>> {
     const { svid } = backend;
+    const { address = "local" } = options;
     if (!this.#options.contracts.services.has(svid)) throw new Error(`no contract has SVID ${svid}`);
-    const set = this.#sets.get(svid) ?? new BackendSet();
-    set.add(id, backend);
+    const set = this.#sets.get(svid) ?? new BackendSet(this.#now);
+    set.add(id, backend, address !== "local");
     this.#sets.set(svid, set);
     const removeEntry = await this.#options.directory
-      .register({ role: `svid:${svid}`, id, address: "local" })
+      .register({ role: `svid:${svid}`, id, address })
       .catch((error: unknown) => {
         this.#remove(svid, set, id);
         throw error;

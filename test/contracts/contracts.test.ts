@@ -28,6 +28,12 @@ const unlimited: UnlimitedFields = {
       "mesh.v1.LinkHello.proof",
     ].map((name) => [`chappe.${name}`, "between processes of the mesh only; the link bounds the frame"]),
   ),
+  ...Object.fromEntries(
+    ["service", "instance_id", "address", "identity", "files"].map((name) => [
+      `chappe.mesh.v1.Registration.${name}`,
+      "Route checks it, and the stream bounds the message",
+    ]),
+  ),
   "chappe.msg.v1.MembershipContent.items": "clients cannot send it; Groups makes it from a limited request",
 };
 

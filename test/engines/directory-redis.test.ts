@@ -1,7 +1,7 @@
+import { type RedisServers, startRedis } from "@chappe/bench/support/redis-servers.ts";
 import { openRedis, type RedisClient } from "@chappe/mesh/engines/redis/open-redis.ts";
 import { createRedisDirectory } from "@chappe/mesh/engines/redis-directory/redis-directory.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type RedisServers, startRedis } from "../support/redis-cluster.ts";
 import { describeDirectory } from "./directory-conformance.ts";
 
 let servers: RedisServers;

@@ -1,9 +1,9 @@
+import { type RedisServers, startRedis } from "@chappe/bench/support/redis-servers.ts";
 import { openRedis, type RedisClient } from "@chappe/mesh/engines/redis/open-redis.ts";
 import { createRedisPresence } from "@chappe/mesh/engines/redis-presence/redis-presence.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { Cluster } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type RedisServers, startRedis } from "../support/redis-cluster.ts";
 import { describePresence } from "./presence-conformance.ts";
 
 const clusterNodes = 6;

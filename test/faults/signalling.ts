@@ -1,6 +1,6 @@
+import { MeshProcesses } from "@chappe/bench/support/mesh-processes.ts";
 import { createSeededRandom } from "../history/seeded-random.ts";
 import { framesOver, transportKinds } from "./frames-over.ts";
-import { MeshProcesses } from "./mesh-processes.ts";
 import { type KillOptions, type KillResult, type LoadView, runUnderLoad } from "./run-under-load.ts";
 import type { Kill } from "./server-killer.ts";
 import { addJoiner, removeLeaver } from "./world.ts";

@@ -17,6 +17,8 @@ export interface GrpcAcceptorOptions {
   readonly port: number;
   /** Proxies whose X-Forwarded-For is taken. @default none */
   readonly trustedProxies?: readonly string[];
+  /** Adds further services to the port. */
+  readonly addServices?: (server: Server) => void;
 }
 
 /** A port that takes gRPC streams, in clear text: TLS ends at the proxy before it. */
@@ -89,6 +91,7 @@ function createGrpcServer(login: LoginDoor, proxies: TrustedProxies): Server {
 export async function acceptGrpc(options: GrpcAcceptorOptions): Promise<GrpcAcceptor> {
   const { login, host = "127.0.0.1", port, trustedProxies = [] } = options;
   const grpc = createGrpcServer(login, createTrustedProxies(trustedProxies));
+  options.addServices?.(grpc);
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
   const tcp: NetServer = createServer({ noDelay: true }, (socket) => {

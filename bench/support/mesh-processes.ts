@@ -2,11 +2,11 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadSettings } from "@chappe/bench/scenarios/bench-server.ts";
-import { type ServerProcess, startServer } from "@chappe/bench/support/start-server.ts";
-import { type RedisServers, startRedis } from "../support/redis-cluster.ts";
+import { loadSettings } from "../scenarios/bench-server.ts";
+import { type RedisServers, startRedis } from "./redis-servers.ts";
+import { type ServerProcess, startServer } from "./start-server.ts";
 
-const redisNodes = 6;
+const defaultRedisNodes = 6;
 const listenerFlags = ["--tcp-port", "0", "--grpc-port", "0", "--udp-port", "0"];
 
 /** One process of the mesh, by its name; the roles are those before the number. */
@@ -22,8 +22,8 @@ export class MeshProcesses {
   readonly #members = new Map<string, Member>();
   #redis: RedisServers | undefined;
 
-  /** Starts the Redis Cluster and these processes, "name=roles" each: Routes first, since the others wait for one. */
-  async start(members: Readonly<Record<string, string>>): Promise<void> {
+  /** Starts the Redis Cluster (one server when `redisNodes` is 1) and these processes, "name=roles" each: Routes first, since the others wait for one. */
+  async start(members: Readonly<Record<string, string>>, redisNodes = defaultRedisNodes): Promise<void> {
     writeFileSync(join(this.#directory, "link-secret"), randomBytes(32));
     this.#redis = await startRedis({ nodes: redisNodes });
     const isRoute = ([, roles]: [string, string]): boolean => roles === "route";

@@ -1,0 +1,34 @@
+import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
+import type { TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
+import type { Server } from "@grpc/grpc-js";
+import { createGrpcEdge } from "../grpc-edge/grpc-edge.ts";
+import type { Config } from "./config.ts";
+import { openRegistry } from "./open-registry.ts";
+import type { Shared } from "./start-modules.ts";
+
+/** What the gRPC port serves besides long connections. */
+export interface GrpcServices {
+  addTo(server: Server): void;
+  close(): Promise<void>;
+}
+
+/** Short calls, reflection and the registration of backends, for a process that has every role. */
+export function openGrpcServices(
+  { route, contracts }: Shared,
+  verifier: TokenVerifier,
+  config: Config,
+  logger: Logger,
+): GrpcServices {
+  const registry = openRegistry(route, contracts, config, logger);
+  const edge = createGrpcEdge({ contracts, router: route, verifier });
+  return {
+    addTo(server) {
+      registry.addTo(server);
+      edge.addTo(server);
+    },
+    async close() {
+      edge.close();
+      await registry.close();
+    },
+  };
+}
