@@ -307,6 +307,16 @@ export const limits = Object.freeze({
   outlierEjectMs: 1_000,
   maxOutlierEjectMs: 30_000,
   outlierMinWaitMs: 1_000,
+  /** SVIDs from here on are for services that register; those below are the mesh's own. */
+  firstFreeSvid: 1_000,
+  /** A worker that has ended comes back after so long. */
+  workerRestartMs: 1_000,
+  /** After the drain, how long closing may take until the process ends anyhow. */
+  processCloseTimeoutMs: 10_000,
+  /** Connections of those who watch a process. */
+  maxOpsConnections: 64,
+  /** Payload of an event that a registered service sends. */
+  maxBackendEventBytes: 64 * 1024,
   /** Unary gRPC calls in hand of one process. */
   maxGrpcCallsInFlight: 1_000,
 });

@@ -12,7 +12,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Command -> the program that the project's Node runs. */
 const commands = {
-  serve: ["services/main.ts"],
+  serve: ["services/main.ts", "serve"],
+  chappe: ["services/main.ts"],
   test: ["scripts/test.ts"],
   check: ["scripts/check.ts"],
   chat: ["clients/terminal-chat/main.ts"],

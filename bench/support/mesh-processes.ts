@@ -13,6 +13,7 @@ const listenerFlags = ["--tcp-port", "0", "--grpc-port", "0", "--udp-port", "0"]
 interface Member {
   readonly name: string;
   readonly roles: string;
+  readonly args: readonly string[];
   process: ServerProcess;
 }
 
@@ -31,9 +32,15 @@ export class MeshProcesses {
     for (const group of [all.filter(isRoute), all.filter((member) => !isRoute(member))])
       await Promise.all(
         group.map(async ([name, roles]) => {
-          this.#members.set(name, { name, roles, process: await this.#spawn(name, roles, 0) });
+          const args = roles.includes("login") ? listenerFlags : [];
+          this.#members.set(name, { name, roles, args, process: await this.#spawn(name, roles, 0, args) });
         }),
       );
+  }
+
+  /** Starts one more process, with further arguments. */
+  async add(name: string, roles: string, args: readonly string[], port = 0): Promise<void> {
+    this.#members.set(name, { name, roles, args, process: await this.#spawn(name, roles, port, args) });
   }
 
   /** HTTP port of a process with the login role. */
@@ -69,7 +76,7 @@ export class MeshProcesses {
   /** Starts a process that has ended again. */
   async restart(name: string): Promise<void> {
     const member = this.#member(name);
-    member.process = await this.#spawn(name, member.roles, member.process.port);
+    member.process = await this.#spawn(name, member.roles, member.process.port, member.args);
   }
 
   /** SIGSTOP for so long. */
@@ -103,15 +110,14 @@ export class MeshProcesses {
     return member;
   }
 
-  #spawn(name: string, roles: string, port: number): Promise<ServerProcess> {
+  #spawn(name: string, roles: string, port: number, more: readonly string[]): Promise<ServerProcess> {
     const env = {
       ...loadSettings,
       CHAPPE_INSTANCE_ID: name,
       CHAPPE_LINK_SECRET_FILE: join(this.#directory, "link-secret"),
       CHAPPE_REDIS_ADDRESSES: this.#redis!.addresses.join(),
     };
-    const listeners = roles.includes("login") ? listenerFlags : [];
-    const args = ["--roles", roles, ...listeners];
+    const args = ["--roles", roles, ...more];
     return startServer({ dataDir: join(this.#directory, "data"), port, args, env });
   }
 }

@@ -48,6 +48,8 @@ export interface ReadyLine {
   readonly tcp?: number;
   readonly grpc?: number;
   readonly udp?: number;
+  readonly opsPort?: number;
+  readonly workerPids?: readonly number[];
   readonly pid: number;
 }
 

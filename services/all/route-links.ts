@@ -29,6 +29,8 @@ export interface RouteLinks {
   readonly transport: Transport;
   /** Settles when a Route is reached; UNAVAILABLE when none is in limits.routeWaitMs. */
   ready(): Promise<void>;
+  /** Whether a Route is reached now. */
+  isOpen(): boolean;
   /** Tells the Routes to send no new calls. */
   goAway(): void;
   close(): Promise<void>;
@@ -64,6 +66,7 @@ export function openRouteLinks(options: RouteLinksOptions): RouteLinks {
     router,
     transport: createRouteTransport(router),
     ready: () => dialer.whenOpen({ timeoutMs: limits.routeWaitMs }),
+    isOpen: () => dialer.links.length > 0,
     goAway() {
       for (const link of dialer.links) link.goAway();
     },

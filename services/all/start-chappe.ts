@@ -5,6 +5,7 @@ import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import type { DeliverySink } from "@chappe/mesh/rpc/delivery.ts";
 import { createHttpEdge } from "../http-edge/http-edge.ts";
 import { createLogin, type Login } from "../login/login.ts";
+import { createLoginBackend } from "../login/login-backend.ts";
 import { createOnline } from "../online/online.ts";
 import { createSignallingWorker } from "../push-worker/signalling-worker.ts";
 import type { Config } from "./config.ts";
@@ -20,6 +21,7 @@ export interface Chappe {
   readonly port: number;
   readonly listenerPorts: ListenerPorts;
   stats(): Readonly<Record<string, unknown>>;
+  ready(): boolean;
   /** Drains clients for `drainMs`, then stops everything in order. Idempotent. */
   close(drainMs?: number): Promise<void>;
 }
@@ -52,7 +54,7 @@ function createSignalling(
     login = createLogin({ ...common, server, limits: loginLimitsOf(config) });
     return login;
   };
-  return { openLogin, online, worker: createSignallingWorker(sinks) };
+  return { loginId, openLogin, online, worker: createSignallingWorker(sinks) };
 }
 
 /** What the doors need of the modules behind them. */
@@ -91,7 +93,7 @@ export async function startChappe(options: StartOptions): Promise<Chappe> {
   const engines = await openEngines(config, logger, onFailed);
   const shared = createShared(engines);
   const tokens = await createTokens(engines);
-  const { openLogin, online, worker } = createSignalling(engines, shared, tokens, config, logger);
+  const { loginId, openLogin, online, worker } = createSignalling(engines, shared, tokens, config, logger);
   const others = [{ service: PresenceService, impl: online.presenceService }];
   const started = await startModules(engines, { shared, tokens, config, logger, worker, others });
   const grpcServices = openGrpcServices(shared, tokens.verifier, config, logger);
@@ -103,8 +105,10 @@ export async function startChappe(options: StartOptions): Promise<Chappe> {
     throw error;
   });
   const { login, port, listenerPorts } = doors;
+  await shared.route.attach(createLoginBackend(login), loginId);
   const close = async (drainMs: number): Promise<void> => {
     ready = false;
+    grpcServices.setReady(false);
     await login.drain({ signal: AbortSignal.timeout(drainMs) });
     for (const part of [...doors.parts, ...modules.parts]) await part.close();
     modules.tokens.verifier.close();
@@ -114,6 +118,7 @@ export async function startChappe(options: StartOptions): Promise<Chappe> {
   return {
     port,
     listenerPorts,
+    ready: () => ready,
     stats: () => ({ login: login.stats(), ...modules.stats() }),
     close(drainMs = 0) {
       closing ??= close(drainMs);

@@ -5,8 +5,12 @@ import { createRemoteTokenState } from "@chappe/mesh/auth/remote-token-state.ts"
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import type { Directory } from "@chappe/mesh/ports/directory.ts";
 import { createContracts, svidOf } from "@chappe/mesh/rpc/contracts.ts";
+import { createLiveContracts } from "@chappe/mesh/rpc/live-contracts.ts";
 import { createRemoteSessionStore } from "@chappe/mesh/rpc/remote-session-store.ts";
 import { createRequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import type { Server as GrpcServer } from "@grpc/grpc-js";
+import { createGrpcEdge } from "../grpc-edge/grpc-edge.ts";
+import { createHealth } from "../grpc-edge/health.ts";
 import { forwardedServices } from "../http-edge/forwarded-services.ts";
 import { createHttpEdge } from "../http-edge/http-edge.ts";
 import { createLogin, type Login } from "../login/login.ts";
@@ -78,13 +82,19 @@ async function openDoors(options: LoginRoleOptions, mesh: Mesh, sessions: Return
   const { config, logger, serveOther } = options;
   const { links, tokenState, verifier } = mesh;
   const { router } = links;
-  const contracts = createContracts();
+  const contracts = createLiveContracts(createContracts(), 0);
   const validator = createRequestValidator();
   const state: { ready: boolean; listeners?: Listeners } = { ready: true };
-  const { host, port, corsOrigins } = config;
+  const health = createHealth();
+  const grpc = createGrpcEdge({ contracts, router, verifier });
+  const addServices = (to: GrpcServer): void => {
+    for (const part of [grpc, health]) part.addTo(to);
+  };
+  const { host, port, corsOrigins, sharesPorts: reusePort } = config;
   const edge = await createHttpEdge({
     host,
     port,
+    reusePort,
     corsOrigins,
     serveFirst: (request, response) => state.listeners?.serve(request, response) ?? false,
     services: forwardedServices(contracts, router, [EdgeService]),
@@ -99,12 +109,12 @@ async function openDoors(options: LoginRoleOptions, mesh: Mesh, sessions: Return
   const common = { ...sessions, verifier, router, validator, contracts, resumeKey, logger };
   const login = createLogin({ ...common, server, limits: loginLimitsOf(config) });
   try {
-    state.listeners = await openListeners({ login, config, verifier, validator });
+    state.listeners = await openListeners({ login, config, verifier, validator, addServices });
   } catch (error) {
     for (const part of [login, edge]) await part.close();
     throw error;
   }
-  return { edge, login, listeners: state.listeners, state };
+  return { edge, login, listeners: state.listeners, state, health };
 }
 
 /** A Login process: long connections, and the API over HTTP, both by way of the Routes. */
@@ -127,7 +137,9 @@ export async function startLogin(options: LoginRoleOptions): Promise<LoginRole> 
     port: doors.edge.port,
     listenerPorts: doors.listeners.ports,
     stats: () => ({ login: doors.login.stats() }),
+    ready: () => doors.state.ready && mesh.links.isOpen(),
     async drain({ signal }) {
+      doors.health.setReady(false);
       doors.state.ready = false;
       await doors.login.drain({ signal });
     },

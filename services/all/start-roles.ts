@@ -37,6 +37,8 @@ export interface RunningRoles {
   readonly listenerPorts?: ListenerPorts;
   /** Where a Route listens for links; undefined without that role. */
   readonly linkPort?: number;
+  /** Whether every role can do its work now. */
+  ready(): boolean;
   /** Drains for at most `drainMs`, then stops the roles in the reverse order of their start. Idempotent. */
   close(drainMs?: number): Promise<void>;
 }
@@ -56,6 +58,7 @@ async function startCoreWithEngines(options: RolesOptions): Promise<RunningRole>
     },
   );
   return {
+    ready: () => core.ready(),
     drain: (within) => core.drain(within),
     async close() {
       await core.close();
@@ -71,8 +74,7 @@ async function startInto({ roles, ports }: Started, options: RolesOptions): Prom
   const settings = readMeshSettings(config);
   const has = (role: Config["roles"][number]): boolean => config.roles.includes(role);
   if (has("route")) {
-    const { linkHost: host, linkPort: port, advertiseHost } = config;
-    const route = await startRoute({ settings, directory, host, port, advertiseHost, logger });
+    const route = await startRoute({ settings, config, directory, logger });
     roles.push(route);
     ports.linkPort = route.linkPort;
   }
@@ -104,6 +106,7 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
   let closing: Promise<void> | undefined;
   return {
     ...started.ports,
+    ready: () => closing === undefined && started.roles.every((role) => role.ready()),
     close(drainMs = 0) {
       closing ??= close(drainMs);
       return closing;

@@ -1,26 +1,27 @@
 import { createMemoryDirectory } from "@chappe/mesh/engines/memory-directory/memory-directory.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
+import { limits } from "@chappe/mesh/limits.ts";
 import { serveLinks } from "@chappe/mesh/link/create-link-server.ts";
 import type { Link } from "@chappe/mesh/link/link.ts";
 import { linkChannelOptions } from "@chappe/mesh/link/link-wire.ts";
 import type { Directory } from "@chappe/mesh/ports/directory.ts";
 import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
+import { createLiveContracts } from "@chappe/mesh/rpc/live-contracts.ts";
 import { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { createHealth } from "../grpc-edge/health.ts";
 import { createRoute, type Route } from "../route/create-route.ts";
+import type { Config } from "./config.ts";
 import type { MeshSettings } from "./mesh-settings.ts";
+import { openRegistry } from "./open-registry.ts";
 import type { RunningRole } from "./running-role.ts";
 
 /** What startRoute needs. */
 export interface RouteRoleOptions {
   readonly settings: MeshSettings;
+  readonly config: Config;
   readonly directory: Directory;
-  readonly host: string;
-  /** 0 = any free port. */
-  readonly port: number;
-  /** Host under which the others reach it. */
-  readonly advertiseHost: string;
   readonly logger: Logger;
 }
 
@@ -67,10 +68,14 @@ function createAttacher(route: Route, logger: Logger): (link: Link) => void {
 
 /** A Route process: takes calls from any link to whichever link serves their SVID. It keeps nothing. */
 export async function startRoute(options: RouteRoleOptions): Promise<RunningRole & { readonly linkPort: number }> {
-  const { settings, directory, host, port, advertiseHost, logger } = options;
+  const { settings, config, directory, logger } = options;
+  const { linkHost: host, linkPort: port, advertiseHost } = config;
   const { instanceId, secret } = settings;
   const local = createMemoryDirectory();
-  const route = createRoute({ contracts: createContracts(), directory: local });
+  const contracts = createLiveContracts(createContracts(), limits.maxLiveServices);
+  const route = createRoute({ contracts, directory: local });
+  const registry = openRegistry(route, contracts, config, logger);
+  const health = createHealth();
   const wheel = new TimerWheel();
   const server = new Server(linkChannelOptions);
   const self = { instanceId, svids: [] };
@@ -83,16 +88,22 @@ export async function startRoute(options: RouteRoleOptions): Promise<RunningRole
     wheel,
     logger,
   });
+  for (const part of [registry, health]) part.addTo(server);
   const linkPort = await listen(server, host, port);
   const leave = await directory.register({ role: "route", id: instanceId, address: `${advertiseHost}:${linkPort}` });
+  let draining = false;
   return {
     linkPort,
+    ready: () => !draining,
     async drain() {
+      draining = true;
+      health.setReady(false);
       await leave();
       links.goAway();
     },
     async close() {
       await leave();
+      await registry.close();
       links.close();
       server.forceShutdown();
       await route.close();

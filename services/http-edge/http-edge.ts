@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { listenOn } from "@chappe/mesh/lifecycle/listen-on.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import type { TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
@@ -24,6 +24,8 @@ export interface HttpEdgeOptions {
   /** Answers requests that are no RPC; true when it did. */
   readonly serveOther: (request: IncomingMessage, response: ServerResponse) => boolean;
   readonly ready: () => boolean;
+  /** Other processes listen on the same port. @default false */
+  readonly reusePort?: boolean;
   /** Origins whose pages may call; "*" alone = every origin. @default none but the page's own */
   readonly corsOrigins?: readonly string[];
 }
@@ -41,17 +43,6 @@ const securityHeaders = {
   "referrer-policy": "no-referrer",
   "x-frame-options": "DENY",
 };
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => {
-      const text =
-        cause.code === "EADDRINUSE" ? `port ${port} of ${host} is in use` : `cannot listen on ${host}:${port}`;
-      reject(new ChappeError("UNAVAILABLE", text, { cause }));
-    });
-    server.listen(port, host, resolve);
-  });
-}
 
 function answerPlain(response: ServerResponse, status: number, text: string): void {
   response.statusCode = status;
@@ -98,7 +89,8 @@ export async function createHttpEdge(options: HttpEdgeOptions): Promise<HttpEdge
   server.requestTimeout = limits.httpRequestTimeoutMs;
   server.maxHeadersCount = limits.maxHttpHeaders;
   server.maxConnections = limits.maxHttpConnections;
-  await listen(server, options.host ?? "127.0.0.1", options.port);
+  const { host = "127.0.0.1", port, reusePort = false } = options;
+  await listenOn(server, { host, port, reusePort });
   return {
     server,
     port: (server.address() as AddressInfo).port,

@@ -1,6 +1,7 @@
 import { type PublishRequest, PushService } from "@chappe/gen/proto/chappe/push/v1/push_service_pb.ts";
 import { encodePushRecord, type PushEntryFields } from "@chappe/mesh/codec/push-record.ts";
 import { conversationIdBytes, partitionOf } from "@chappe/mesh/ids/conversation-id.ts";
+import { limits } from "@chappe/mesh/limits.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
 import type { Backend } from "@chappe/mesh/rpc/call.ts";
 import type { Contracts } from "@chappe/mesh/rpc/contracts.ts";
@@ -34,14 +35,16 @@ export function createPushProxy({ log, contracts, intake, validator }: PushProxy
   const publish = async (request: PublishRequest): Promise<void> => {
     const { conversationId, userIds, svid, cmd } = request;
     const event = contracts.event(svid, cmd);
-    if (event === undefined) throw invalidArgument("cmd", "event", "no contract has an event at this address");
+    if (event === undefined && svid < limits.firstFreeSvid)
+      throw invalidArgument("cmd", "event", "no contract has an event at this address");
     const hasConversation = conversationId.length === conversationIdBytes;
     if (hasConversation === userIds.length > 0) {
       throw invalidArgument("user_ids", "exclusive", "exactly one of user_ids and conversation_id must be set");
     }
     const { onlyDeviceId, exceptUserId, payload } = request;
     const entry: PushEntryFields = { conversationId, userIds, onlyDeviceId, exceptUserId, svid, cmd, payload };
-    if (event.atLeastOnce) {
+    // The contract of a registered service may be known to other processes only: the stronger promise is never wrong.
+    if (event?.atLeastOnce !== false) {
       const partition = hasConversation
         ? partitionOf(conversationId, log.partitions)
         : partitionOfUser(userIds[0]!, log.partitions);

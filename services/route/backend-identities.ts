@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { limits } from "@chappe/mesh/limits.ts";
 
 /** Who may register servers, and for what. */
 export interface BackendIdentity {
@@ -15,8 +16,7 @@ export interface BackendIdentities {
   check(name: string, secret: string, svid: number): void;
 }
 
-/** SVIDs below this one are Chappe's own. */
-const firstFreeSvid = 1_000;
+const { firstFreeSvid } = limits;
 
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
 

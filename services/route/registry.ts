@@ -6,6 +6,7 @@ import { limits } from "@chappe/mesh/limits.ts";
 import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
 import type { LiveContracts } from "@chappe/mesh/rpc/live-contracts.ts";
 import type { Server } from "@grpc/grpc-js";
+import { addBackendEvents } from "./backend-events.ts";
 import { type BackendIdentity, createBackendIdentities } from "./backend-identities.ts";
 import { contractHash } from "./contract-hash.ts";
 import type { Route } from "./create-route.ts";
@@ -49,6 +50,7 @@ class LiveRegistry implements Registry {
   }
 
   addTo(server: Server): void {
+    addBackendEvents(server, { router: this.#options.route, identities: this.#identities });
     addRegistryService(server, {
       onLease: (lease) => this.#opened(lease),
       register: (lease, registration, secret) => this.#register(lease, registration, secret),

@@ -14,10 +14,10 @@ return had`,
   presenceAdd: {
     numberOfKeys: 1,
     lua: `
-local first = redis.call('EXISTS', KEYS[1]) == 0
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+local added = redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return first and 1 or 0`,
+if added == 0 then return 0 end
+return redis.call('HLEN', KEYS[1]) == 1 and 1 or 0`,
   },
   /** Removes one session when it is equal in every field: 1 = it was the last, 0 = others are left, -1 = it was not there. */
   presenceRemove: {

@@ -1,8 +1,8 @@
 import { type AddressInfo, createServer, type Server as NetServer, type Socket } from "node:net";
 import { EdgeService } from "@chappe/gen/proto/chappe/edge/v1/edge_stream_pb.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { listenOn } from "@chappe/mesh/lifecycle/listen-on.ts";
 import { Metadata, Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
-import { listenOn } from "../listen-on.ts";
 import type { LoginDoor } from "../login-door.ts";
 import { createTrustedProxies, type TrustedProxies } from "../trusted-proxies.ts";
 import { createFrameWriter } from "../web-socket/frame-writer.ts";
@@ -15,6 +15,8 @@ export interface GrpcAcceptorOptions {
   readonly host?: string;
   /** 0 = any free port. */
   readonly port: number;
+  /** Other processes listen on the same port. @default false */
+  readonly reusePort?: boolean;
   /** Proxies whose X-Forwarded-For is taken. @default none */
   readonly trustedProxies?: readonly string[];
   /** Adds further services to the port. */
@@ -89,7 +91,7 @@ function createGrpcServer(login: LoginDoor, proxies: TrustedProxies): Server {
 
 /** Takes long connections over gRPC. UNAVAILABLE names the port when it is in use. */
 export async function acceptGrpc(options: GrpcAcceptorOptions): Promise<GrpcAcceptor> {
-  const { login, host = "127.0.0.1", port, trustedProxies = [] } = options;
+  const { login, host = "127.0.0.1", port, reusePort = false, trustedProxies = [] } = options;
   const grpc = createGrpcServer(login, createTrustedProxies(trustedProxies));
   options.addServices?.(grpc);
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
@@ -101,7 +103,7 @@ export async function acceptGrpc(options: GrpcAcceptorOptions): Promise<GrpcAcce
     injector.injectConnection(socket);
   });
   tcp.maxConnections = login.limits.maxGrpcConnections;
-  await listenOn(tcp, host, port);
+  await listenOn(tcp, { host, port, reusePort });
   return {
     port: (tcp.address() as AddressInfo).port,
     close: () =>

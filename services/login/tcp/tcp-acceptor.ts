@@ -2,8 +2,8 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { packetSize } from "@chappe/mesh/codec/packet.ts";
 import { delimitedSize } from "@chappe/mesh/codec/wire-size.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { listenOn } from "@chappe/mesh/lifecycle/listen-on.ts";
 import { DelayedCall } from "../delayed-call.ts";
-import { listenOn } from "../listen-on.ts";
 import type { LoginDoor } from "../login-door.ts";
 import { errorPacket } from "../session-packets.ts";
 import { createTrustedProxies, type TrustedProxies } from "../trusted-proxies.ts";
@@ -19,6 +19,8 @@ export interface TcpAcceptorOptions {
   readonly host?: string;
   /** 0 = any free port. */
   readonly port: number;
+  /** Other processes listen on the same port. @default false */
+  readonly reusePort?: boolean;
   /** Proxies that must begin each connection with a PROXY protocol v2 header. @default none */
   readonly trustedProxies?: readonly string[];
 }
@@ -83,7 +85,7 @@ function createConnections(login: LoginDoor, proxies: TrustedProxies): (socket: 
 
 /** Takes long connections over TCP. UNAVAILABLE names the port when it is in use. */
 export async function acceptTcp(options: TcpAcceptorOptions): Promise<TcpAcceptor> {
-  const { login, host = "127.0.0.1", port, trustedProxies = [] } = options;
+  const { login, host = "127.0.0.1", port, reusePort = false, trustedProxies = [] } = options;
   const connect = createConnections(login, createTrustedProxies(trustedProxies));
   const sockets = new Set<Socket>();
   const server: Server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
@@ -92,7 +94,7 @@ export async function acceptTcp(options: TcpAcceptorOptions): Promise<TcpAccepto
     connect(socket);
   });
   server.maxConnections = login.limits.maxConnections;
-  await listenOn(server, host, port);
+  await listenOn(server, { host, port, reusePort });
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>

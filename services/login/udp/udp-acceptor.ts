@@ -20,6 +20,8 @@ export interface UdpAcceptorOptions {
   readonly host?: string;
   /** 0 = any free port. */
   readonly port: number;
+  /** Other processes listen on the same port. @default false */
+  readonly reusePort?: boolean;
   /** What clients are told to send to. @default "": the host that gave the ticket */
   readonly publicHost?: string;
 }
@@ -78,9 +80,9 @@ function createDatagrams(login: LoginDoor, send: (datagram: Buffer, to: UdpPath)
 
 /** Takes long connections over UDP. UNAVAILABLE names the port when it is in use. */
 export async function acceptUdp(options: UdpAcceptorOptions): Promise<UdpAcceptor> {
-  const { login, host = "127.0.0.1", port, publicHost = "" } = options;
+  const { login, host = "127.0.0.1", port, reusePort = false, publicHost = "" } = options;
   const { limits } = login;
-  const socket = createSocket(isIPv6(host) ? "udp6" : "udp4");
+  const socket = createSocket({ type: isIPv6(host) ? "udp6" : "udp4", reusePort });
   let isOpen = true;
   const { tickets, onDatagram } = createDatagrams(login, (datagram, { port: to, address }) => {
     // Lost datagrams are sent again; an address that refuses them is one where they are lost.

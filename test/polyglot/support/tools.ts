@@ -13,6 +13,41 @@ const goTools: Readonly<Record<string, string>> = {
 
 const say = (what: string): void => console.log(`polyglot: ${what}`);
 
+/** What examples/go/go.mod needs; Go from before 1.21 does not even read it. */
+const goVersion = "1.26.8";
+const goodGo = /go1\.(2[6-9]|[3-9]\d)/;
+
+async function isGoodGo(go: string): Promise<boolean> {
+  return runTool(go, ["env", "GOVERSION"], { cwd: "/", env: { GOTOOLCHAIN: "local" } }).then(
+    (version) => goodGo.test(version),
+    () => false,
+  );
+}
+
+/** Fetches Go from the module proxy, as newer ones do by themselves; answers the program. */
+async function fetchGo(): Promise<string> {
+  const { platform, arch } = process;
+  const module = `golang.org/toolchain@v0.0.1-go${goVersion}.${platform}-${arch === "x64" ? "amd64" : arch}`;
+  say(`fetching ${module}: the machine's Go is missing or too old`);
+  const folder = join(cacheFolder, "go-modules");
+  const env = { GOMODCACHE: folder, GOFLAGS: "-modcacherw" };
+  await runTool("go", ["mod", "download", module], { cwd: "/", env, timeoutMs: 600_000 });
+  const root = join(folder, ...module.split("/"));
+  await runTool("chmod", ["-R", "+x", join(root, "bin"), join(root, "pkg/tool")]);
+  return join(root, "bin/go");
+}
+
+let found: Promise<string> | undefined;
+
+/** A Go that is new enough: the machine's, or one from the module proxy. */
+function goProgram(): Promise<string> {
+  found ??= (async () => {
+    for (const go of ["go", "/usr/local/go/bin/go"]) if (await isGoodGo(go)) return go;
+    return fetchGo();
+  })();
+  return found;
+}
+
 /** Path of a Go program, built from the module proxy when it is not in the cache. */
 export async function goTool(name: "protoc-gen-go" | "protoc-gen-go-grpc" | "grpcurl"): Promise<string> {
   const folder = join(cacheFolder, "bin");
@@ -20,7 +55,11 @@ export async function goTool(name: "protoc-gen-go" | "protoc-gen-go-grpc" | "grp
   if (!existsSync(path)) {
     say(`building ${goTools[name]} with go install into ${folder}`);
     await mkdir(folder, { recursive: true });
-    await runTool("go", ["install", goTools[name]!], { cwd: "/", env: { GOBIN: folder }, timeoutMs: 600_000 });
+    await runTool(await goProgram(), ["install", goTools[name]!], {
+      cwd: "/",
+      env: { GOBIN: folder },
+      timeoutMs: 600_000,
+    });
   }
   return path;
 }
@@ -28,7 +67,7 @@ export async function goTool(name: "protoc-gen-go" | "protoc-gen-go-grpc" | "grp
 /** Path of a program of examples/go, built; Go's own cache makes a second time short. */
 export async function goExample(name: string): Promise<string> {
   const path = join(cacheFolder, "examples-go", name);
-  await runTool("go", ["build", "-o", path, `./${name}`], { cwd: join(examples, "go") });
+  await runTool(await goProgram(), ["build", "-o", path, `./${name}`], { cwd: join(examples, "go") });
   return path;
 }
 

@@ -8,6 +8,8 @@ import type { OpenWire } from "./transport-client.ts";
 /** The protocols that browsers can speak. */
 export type WebProtocol = "connect" | "grpc-web";
 
+const sendTimeoutMs = 5_000;
+
 /** A client of EdgeService over HTTP/1.1. */
 export function edgeClient(port: number, protocol: WebProtocol = "connect"): Client<typeof EdgeService> {
   const options = { baseUrl: `http://127.0.0.1:${port}`, httpVersion: "1.1" as const };
@@ -45,7 +47,10 @@ export function connectWire(port: number, protocol: WebProtocol = "connect"): Op
     return {
       sendFrame(frame) {
         const request = { connectionKey, sequence: ++sequence, frame: Uint8Array.from(frame) };
-        last = last.then(() => client.sendFrame(request)).catch(() => undefined);
+        const send = (): Promise<unknown> => client.sendFrame(request, { timeoutMs: sendTimeoutMs });
+        // A frame that got no answer is sent again: the server knows by its sequence whether it came. One that is lost
+        // for good is the end of the connection, because what follows it would be refused.
+        last = last.then(() => (abort.signal.aborted ? undefined : send().catch(send))).catch(() => abort.abort());
       },
       pause() {
         resumed = new Promise((resolve) => {

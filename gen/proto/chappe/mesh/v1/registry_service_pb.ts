@@ -13,7 +13,70 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file chappe/mesh/v1/registry_service.proto.
  */
 export const file_chappe_mesh_v1_registry_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVjaGFwcGUvbWVzaC92MS9yZWdpc3RyeV9zZXJ2aWNlLnByb3RvEg5jaGFwcGUubWVzaC52MSKSAQoMUmVnaXN0cmF0aW9uEgwKBHN2aWQYASABKA0SDwoHc2VydmljZRgCIAEoCRITCgtpbnN0YW5jZV9pZBgDIAEoCRIPCgdhZGRyZXNzGAQgASgJEhAKCGlkZW50aXR5GAUgASgJEg0KBWZpbGVzGAYgAygMEhwKFG1heF9jb25jdXJyZW50X2NhbGxzGAcgASgNIhMKEVJlZ2lzdHJ5SGVhcnRiZWF0Ig8KDVJlZ2lzdHJ5RHJhaW4iuAEKD1JlZ2lzdGVyUmVxdWVzdBI0CgxyZWdpc3RyYXRpb24YASABKAsyHC5jaGFwcGUubWVzaC52MS5SZWdpc3RyYXRpb25IABI2CgloZWFydGJlYXQYAiABKAsyIS5jaGFwcGUubWVzaC52MS5SZWdpc3RyeUhlYXJ0YmVhdEgAEi4KBWRyYWluGAMgASgLMh0uY2hhcHBlLm1lc2gudjEuUmVnaXN0cnlEcmFpbkgAQgcKBWV2ZW50Ij8KEFJlZ2lzdHJ5QWNjZXB0ZWQSFQoNY29udHJhY3RfaGFzaBgBIAEoCRIUCgxvcGVuX21ldGhvZHMYAiABKA0iDgoMUmVnaXN0cnlQaW5nIhEKD1JlZ2lzdHJ5RHJhaW5lZCKzAQoQUmVnaXN0ZXJSZXNwb25zZRI0CghhY2NlcHRlZBgBIAEoCzIgLmNoYXBwZS5tZXNoLnYxLlJlZ2lzdHJ5QWNjZXB0ZWRIABIsCgRwaW5nGAIgASgLMhwuY2hhcHBlLm1lc2gudjEuUmVnaXN0cnlQaW5nSAASMgoHZHJhaW5lZBgDIAEoCzIfLmNoYXBwZS5tZXNoLnYxLlJlZ2lzdHJ5RHJhaW5lZEgAQgcKBWV2ZW50MnQKD1JlZ2lzdHJ5U2VydmljZRJbCghSZWdpc3RlchIfLmNoYXBwZS5tZXNoLnYxLlJlZ2lzdGVyUmVxdWVzdBogLmNoYXBwZS5tZXNoLnYxLlJlZ2lzdGVyUmVzcG9uc2UiCPi7GAGAvBgDKAEwARoEqLsYBWIGcHJvdG8z", [file_chappe_mesh_v1_options]);
+  fileDesc("CiVjaGFwcGUvbWVzaC92MS9yZWdpc3RyeV9zZXJ2aWNlLnByb3RvEg5jaGFwcGUubWVzaC52MSJNCgtFbWl0UmVxdWVzdBISCgpjb25uZWN0aW9uGAEgASgJEgwKBHN2aWQYAiABKA0SCwoDY21kGAMgASgNEg8KB3BheWxvYWQYBCABKAwiHAoMRW1pdFJlc3BvbnNlEgwKBGdvbmUYASABKAgikgEKDFJlZ2lzdHJhdGlvbhIMCgRzdmlkGAEgASgNEg8KB3NlcnZpY2UYAiABKAkSEwoLaW5zdGFuY2VfaWQYAyABKAkSDwoHYWRkcmVzcxgEIAEoCRIQCghpZGVudGl0eRgFIAEoCRINCgVmaWxlcxgGIAMoDBIcChRtYXhfY29uY3VycmVudF9jYWxscxgHIAEoDSITChFSZWdpc3RyeUhlYXJ0YmVhdCIPCg1SZWdpc3RyeURyYWluIrgBCg9SZWdpc3RlclJlcXVlc3QSNAoMcmVnaXN0cmF0aW9uGAEgASgLMhwuY2hhcHBlLm1lc2gudjEuUmVnaXN0cmF0aW9uSAASNgoJaGVhcnRiZWF0GAIgASgLMiEuY2hhcHBlLm1lc2gudjEuUmVnaXN0cnlIZWFydGJlYXRIABIuCgVkcmFpbhgDIAEoCzIdLmNoYXBwZS5tZXNoLnYxLlJlZ2lzdHJ5RHJhaW5IAEIHCgVldmVudCI/ChBSZWdpc3RyeUFjY2VwdGVkEhUKDWNvbnRyYWN0X2hhc2gYASABKAkSFAoMb3Blbl9tZXRob2RzGAIgASgNIg4KDFJlZ2lzdHJ5UGluZyIRCg9SZWdpc3RyeURyYWluZWQiswEKEFJlZ2lzdGVyUmVzcG9uc2USNAoIYWNjZXB0ZWQYASABKAsyIC5jaGFwcGUubWVzaC52MS5SZWdpc3RyeUFjY2VwdGVkSAASLAoEcGluZxgCIAEoCzIcLmNoYXBwZS5tZXNoLnYxLlJlZ2lzdHJ5UGluZ0gAEjIKB2RyYWluZWQYAyABKAsyHy5jaGFwcGUubWVzaC52MS5SZWdpc3RyeURyYWluZWRIAEIHCgVldmVudDLBAQoPUmVnaXN0cnlTZXJ2aWNlElsKCFJlZ2lzdGVyEh8uY2hhcHBlLm1lc2gudjEuUmVnaXN0ZXJSZXF1ZXN0GiAuY2hhcHBlLm1lc2gudjEuUmVnaXN0ZXJSZXNwb25zZSII+LsYAYC8GAMoATABEksKBEVtaXQSGy5jaGFwcGUubWVzaC52MS5FbWl0UmVxdWVzdBocLmNoYXBwZS5tZXNoLnYxLkVtaXRSZXNwb25zZSII+LsYAoC8GAMaBKi7GAViBnByb3RvMw", [file_chappe_mesh_v1_options]);
+
+/**
+ * Request of RegistryService.Emit.
+ *
+ * @generated from message chappe.mesh.v1.EmitRequest
+ */
+export type EmitRequest = Message<"chappe.mesh.v1.EmitRequest"> & {
+  /**
+   * The metadata "chappe-connection" of the call, as it came.
+   *
+   * @generated from field: string connection = 1;
+   */
+  connection: string;
+
+  /**
+   * Address of the event, as its contract says; the SVID is one that the identity may serve.
+   *
+   * @generated from field: uint32 svid = 2;
+   */
+  svid: number;
+
+  /**
+   * Address of the event.
+   *
+   * @generated from field: uint32 cmd = 3;
+   */
+  cmd: number;
+
+  /**
+   * The event, encoded: 64 KiB at most.
+   *
+   * @generated from field: bytes payload = 4;
+   */
+  payload: Uint8Array;
+};
+
+/**
+ * Describes the message chappe.mesh.v1.EmitRequest.
+ * Use `create(EmitRequestSchema)` to create a new message.
+ */
+export const EmitRequestSchema: GenMessage<EmitRequest> = /*@__PURE__*/
+  messageDesc(file_chappe_mesh_v1_registry_service, 0);
+
+/**
+ * Response of RegistryService.Emit: the event is on its way, once at most.
+ *
+ * @generated from message chappe.mesh.v1.EmitResponse
+ */
+export type EmitResponse = Message<"chappe.mesh.v1.EmitResponse"> & {
+  /**
+   * The connection is not there any more.
+   *
+   * @generated from field: bool gone = 1;
+   */
+  gone: boolean;
+};
+
+/**
+ * Describes the message chappe.mesh.v1.EmitResponse.
+ * Use `create(EmitResponseSchema)` to create a new message.
+ */
+export const EmitResponseSchema: GenMessage<EmitResponse> = /*@__PURE__*/
+  messageDesc(file_chappe_mesh_v1_registry_service, 1);
 
 /**
  * A server of one service.
@@ -78,7 +141,7 @@ export type Registration = Message<"chappe.mesh.v1.Registration"> & {
  * Use `create(RegistrationSchema)` to create a new message.
  */
 export const RegistrationSchema: GenMessage<Registration> = /*@__PURE__*/
-  messageDesc(file_chappe_mesh_v1_registry_service, 0);
+  messageDesc(file_chappe_mesh_v1_registry_service, 2);
 
 /**
  * The server is there.
@@ -93,7 +156,7 @@ export type RegistryHeartbeat = Message<"chappe.mesh.v1.RegistryHeartbeat"> & {
  * Use `create(RegistryHeartbeatSchema)` to create a new message.
  */
 export const RegistryHeartbeatSchema: GenMessage<RegistryHeartbeat> = /*@__PURE__*/
-  messageDesc(file_chappe_mesh_v1_registry_service, 1);
+  messageDesc(file_chappe_mesh_v1_registry_service, 3);
 
 /**
  * The server takes no new calls; those in hand go on.
@@ -108,7 +171,7 @@ export type RegistryDrain = Message<"chappe.mesh.v1.RegistryDrain"> & {
  * Use `create(RegistryDrainSchema)` to create a new message.
  */
 export const RegistryDrainSchema: GenMessage<RegistryDrain> = /*@__PURE__*/
-  messageDesc(file_chappe_mesh_v1_registry_service, 2);
+  messageDesc(file_chappe_mesh_v1_registry_service, 4);
 
 /**
  * From the server.
@@ -153,7 +216,7 @@ export type RegisterRequest = Message<"chappe.mesh.v1.RegisterRequest"> & {
  * Use `create(RegisterRequestSchema)` to create a new message.
  */
 export const RegisterRequestSchema: GenMessage<RegisterRequest> = /*@__PURE__*/
-  messageDesc(file_chappe_mesh_v1_registry_service, 3);
+  messageDesc(file_chappe_mesh_v1_registry_service, 5);
 
 /**
  * Route calls the server from now on.
@@ -181,7 +244,7 @@ export type RegistryAccepted = Message<"chappe.mesh.v1.RegistryAccepted"> & {
  * Use `create(RegistryAcceptedSchema)` to create a new message.
  */
 export const RegistryAcceptedSchema: GenMessage<RegistryAccepted> = /*@__PURE__*/
-  messageDesc(file_chappe_mesh_v1_registry_service, 4);
+  messageDesc(file_chappe_mesh_v1_registry_service, 6);
 
 /**
  * Route asks whether the server is there.
@@ -196,7 +259,7 @@ export type RegistryPing = Message<"chappe.mesh.v1.RegistryPing"> & {
  * Use `create(RegistryPingSchema)` to create a new message.
  */
 export const RegistryPingSchema: GenMessage<RegistryPing> = /*@__PURE__*/
-  messageDesc(file_chappe_mesh_v1_registry_service, 5);
+  messageDesc(file_chappe_mesh_v1_registry_service, 7);
 
 /**
  * No call is in hand any more: the server may stop.
@@ -211,7 +274,7 @@ export type RegistryDrained = Message<"chappe.mesh.v1.RegistryDrained"> & {
  * Use `create(RegistryDrainedSchema)` to create a new message.
  */
 export const RegistryDrainedSchema: GenMessage<RegistryDrained> = /*@__PURE__*/
-  messageDesc(file_chappe_mesh_v1_registry_service, 6);
+  messageDesc(file_chappe_mesh_v1_registry_service, 8);
 
 /**
  * To the server.
@@ -256,7 +319,7 @@ export type RegisterResponse = Message<"chappe.mesh.v1.RegisterResponse"> & {
  * Use `create(RegisterResponseSchema)` to create a new message.
  */
 export const RegisterResponseSchema: GenMessage<RegisterResponse> = /*@__PURE__*/
-  messageDesc(file_chappe_mesh_v1_registry_service, 7);
+  messageDesc(file_chappe_mesh_v1_registry_service, 9);
 
 /**
  * Served by Route. The secret of the identity travels as metadata: "authorization: Bearer <secret>".
@@ -274,6 +337,18 @@ export const RegistryService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof RegisterRequestSchema;
     output: typeof RegisterResponseSchema;
+  },
+  /**
+   * Sends an event to the connection that a call came by, straight to its Login process. The name of the identity
+   * travels as metadata too: "chappe-identity: <name>". To reach users, devices and groups wherever they are, call
+   * chappe.push.v1.PushService on the same port with the same metadata.
+   *
+   * @generated from rpc chappe.mesh.v1.RegistryService.Emit
+   */
+  emit: {
+    methodKind: "unary";
+    input: typeof EmitRequestSchema;
+    output: typeof EmitResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_chappe_mesh_v1_registry_service, 0);

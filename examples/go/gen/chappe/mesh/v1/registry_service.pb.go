@@ -23,6 +23,125 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Request of RegistryService.Emit.
+type EmitRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The metadata "chappe-connection" of the call, as it came.
+	Connection string `protobuf:"bytes,1,opt,name=connection,proto3" json:"connection,omitempty"`
+	// Address of the event, as its contract says; the SVID is one that the identity may serve.
+	Svid uint32 `protobuf:"varint,2,opt,name=svid,proto3" json:"svid,omitempty"`
+	// Address of the event.
+	Cmd uint32 `protobuf:"varint,3,opt,name=cmd,proto3" json:"cmd,omitempty"`
+	// The event, encoded: 64 KiB at most.
+	Payload       []byte `protobuf:"bytes,4,opt,name=payload,proto3" json:"payload,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmitRequest) Reset() {
+	*x = EmitRequest{}
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmitRequest) ProtoMessage() {}
+
+func (x *EmitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmitRequest.ProtoReflect.Descriptor instead.
+func (*EmitRequest) Descriptor() ([]byte, []int) {
+	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *EmitRequest) GetConnection() string {
+	if x != nil {
+		return x.Connection
+	}
+	return ""
+}
+
+func (x *EmitRequest) GetSvid() uint32 {
+	if x != nil {
+		return x.Svid
+	}
+	return 0
+}
+
+func (x *EmitRequest) GetCmd() uint32 {
+	if x != nil {
+		return x.Cmd
+	}
+	return 0
+}
+
+func (x *EmitRequest) GetPayload() []byte {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+// Response of RegistryService.Emit: the event is on its way, once at most.
+type EmitResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connection is not there any more.
+	Gone          bool `protobuf:"varint,1,opt,name=gone,proto3" json:"gone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmitResponse) Reset() {
+	*x = EmitResponse{}
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmitResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmitResponse) ProtoMessage() {}
+
+func (x *EmitResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmitResponse.ProtoReflect.Descriptor instead.
+func (*EmitResponse) Descriptor() ([]byte, []int) {
+	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *EmitResponse) GetGone() bool {
+	if x != nil {
+		return x.Gone
+	}
+	return false
+}
+
 // A server of one service.
 type Registration struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -48,7 +167,7 @@ type Registration struct {
 
 func (x *Registration) Reset() {
 	*x = Registration{}
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[0]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -60,7 +179,7 @@ func (x *Registration) String() string {
 func (*Registration) ProtoMessage() {}
 
 func (x *Registration) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[0]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -73,7 +192,7 @@ func (x *Registration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Registration.ProtoReflect.Descriptor instead.
 func (*Registration) Descriptor() ([]byte, []int) {
-	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{0}
+	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Registration) GetSvid() uint32 {
@@ -134,7 +253,7 @@ type RegistryHeartbeat struct {
 
 func (x *RegistryHeartbeat) Reset() {
 	*x = RegistryHeartbeat{}
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[1]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -146,7 +265,7 @@ func (x *RegistryHeartbeat) String() string {
 func (*RegistryHeartbeat) ProtoMessage() {}
 
 func (x *RegistryHeartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[1]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -159,7 +278,7 @@ func (x *RegistryHeartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegistryHeartbeat.ProtoReflect.Descriptor instead.
 func (*RegistryHeartbeat) Descriptor() ([]byte, []int) {
-	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{1}
+	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{3}
 }
 
 // The server takes no new calls; those in hand go on.
@@ -171,7 +290,7 @@ type RegistryDrain struct {
 
 func (x *RegistryDrain) Reset() {
 	*x = RegistryDrain{}
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[2]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -183,7 +302,7 @@ func (x *RegistryDrain) String() string {
 func (*RegistryDrain) ProtoMessage() {}
 
 func (x *RegistryDrain) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[2]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -196,7 +315,7 @@ func (x *RegistryDrain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegistryDrain.ProtoReflect.Descriptor instead.
 func (*RegistryDrain) Descriptor() ([]byte, []int) {
-	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{2}
+	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{4}
 }
 
 // From the server.
@@ -216,7 +335,7 @@ type RegisterRequest struct {
 
 func (x *RegisterRequest) Reset() {
 	*x = RegisterRequest{}
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[3]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -228,7 +347,7 @@ func (x *RegisterRequest) String() string {
 func (*RegisterRequest) ProtoMessage() {}
 
 func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[3]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -241,7 +360,7 @@ func (x *RegisterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterRequest.ProtoReflect.Descriptor instead.
 func (*RegisterRequest) Descriptor() ([]byte, []int) {
-	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{3}
+	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RegisterRequest) GetEvent() isRegisterRequest_Event {
@@ -316,7 +435,7 @@ type RegistryAccepted struct {
 
 func (x *RegistryAccepted) Reset() {
 	*x = RegistryAccepted{}
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[4]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -328,7 +447,7 @@ func (x *RegistryAccepted) String() string {
 func (*RegistryAccepted) ProtoMessage() {}
 
 func (x *RegistryAccepted) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[4]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -341,7 +460,7 @@ func (x *RegistryAccepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegistryAccepted.ProtoReflect.Descriptor instead.
 func (*RegistryAccepted) Descriptor() ([]byte, []int) {
-	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{4}
+	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RegistryAccepted) GetContractHash() string {
@@ -367,7 +486,7 @@ type RegistryPing struct {
 
 func (x *RegistryPing) Reset() {
 	*x = RegistryPing{}
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[5]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -379,7 +498,7 @@ func (x *RegistryPing) String() string {
 func (*RegistryPing) ProtoMessage() {}
 
 func (x *RegistryPing) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[5]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -392,7 +511,7 @@ func (x *RegistryPing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegistryPing.ProtoReflect.Descriptor instead.
 func (*RegistryPing) Descriptor() ([]byte, []int) {
-	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{5}
+	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{7}
 }
 
 // No call is in hand any more: the server may stop.
@@ -404,7 +523,7 @@ type RegistryDrained struct {
 
 func (x *RegistryDrained) Reset() {
 	*x = RegistryDrained{}
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[6]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -416,7 +535,7 @@ func (x *RegistryDrained) String() string {
 func (*RegistryDrained) ProtoMessage() {}
 
 func (x *RegistryDrained) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[6]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -429,7 +548,7 @@ func (x *RegistryDrained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegistryDrained.ProtoReflect.Descriptor instead.
 func (*RegistryDrained) Descriptor() ([]byte, []int) {
-	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{6}
+	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{8}
 }
 
 // To the server.
@@ -449,7 +568,7 @@ type RegisterResponse struct {
 
 func (x *RegisterResponse) Reset() {
 	*x = RegisterResponse{}
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[7]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -461,7 +580,7 @@ func (x *RegisterResponse) String() string {
 func (*RegisterResponse) ProtoMessage() {}
 
 func (x *RegisterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[7]
+	mi := &file_chappe_mesh_v1_registry_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -474,7 +593,7 @@ func (x *RegisterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterResponse.ProtoReflect.Descriptor instead.
 func (*RegisterResponse) Descriptor() ([]byte, []int) {
-	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{7}
+	return file_chappe_mesh_v1_registry_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RegisterResponse) GetEvent() isRegisterResponse_Event {
@@ -540,7 +659,16 @@ var File_chappe_mesh_v1_registry_service_proto protoreflect.FileDescriptor
 
 const file_chappe_mesh_v1_registry_service_proto_rawDesc = "" +
 	"\n" +
-	"%chappe/mesh/v1/registry_service.proto\x12\x0echappe.mesh.v1\x1a\x1cchappe/mesh/v1/options.proto\"\xdb\x01\n" +
+	"%chappe/mesh/v1/registry_service.proto\x12\x0echappe.mesh.v1\x1a\x1cchappe/mesh/v1/options.proto\"m\n" +
+	"\vEmitRequest\x12\x1e\n" +
+	"\n" +
+	"connection\x18\x01 \x01(\tR\n" +
+	"connection\x12\x12\n" +
+	"\x04svid\x18\x02 \x01(\rR\x04svid\x12\x10\n" +
+	"\x03cmd\x18\x03 \x01(\rR\x03cmd\x12\x18\n" +
+	"\apayload\x18\x04 \x01(\fR\apayload\"\"\n" +
+	"\fEmitResponse\x12\x12\n" +
+	"\x04gone\x18\x01 \x01(\bR\x04gone\"\xdb\x01\n" +
 	"\fRegistration\x12\x12\n" +
 	"\x04svid\x18\x01 \x01(\rR\x04svid\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x1f\n" +
@@ -566,9 +694,10 @@ const file_chappe_mesh_v1_registry_service_proto_rawDesc = "" +
 	"\baccepted\x18\x01 \x01(\v2 .chappe.mesh.v1.RegistryAcceptedH\x00R\baccepted\x122\n" +
 	"\x04ping\x18\x02 \x01(\v2\x1c.chappe.mesh.v1.RegistryPingH\x00R\x04ping\x12;\n" +
 	"\adrained\x18\x03 \x01(\v2\x1f.chappe.mesh.v1.RegistryDrainedH\x00R\adrainedB\a\n" +
-	"\x05event2t\n" +
+	"\x05event2\xc1\x01\n" +
 	"\x0fRegistryService\x12[\n" +
-	"\bRegister\x12\x1f.chappe.mesh.v1.RegisterRequest\x1a .chappe.mesh.v1.RegisterResponse\"\b\xf8\xbb\x18\x01\x80\xbc\x18\x03(\x010\x01\x1a\x04\xa8\xbb\x18\x05B\xb0\x01\n" +
+	"\bRegister\x12\x1f.chappe.mesh.v1.RegisterRequest\x1a .chappe.mesh.v1.RegisterResponse\"\b\xf8\xbb\x18\x01\x80\xbc\x18\x03(\x010\x01\x12K\n" +
+	"\x04Emit\x12\x1b.chappe.mesh.v1.EmitRequest\x1a\x1c.chappe.mesh.v1.EmitResponse\"\b\xf8\xbb\x18\x02\x80\xbc\x18\x03\x1a\x04\xa8\xbb\x18\x05B\xb0\x01\n" +
 	"\x12com.chappe.mesh.v1B\x14RegistryServiceProtoP\x01Z*example.com/dice/gen/chappe/mesh/v1;meshv1\xa2\x02\x03CMX\xaa\x02\x0eChappe.Mesh.V1\xca\x02\x0eChappe\\Mesh\\V1\xe2\x02\x1aChappe\\Mesh\\V1\\GPBMetadata\xea\x02\x10Chappe::Mesh::V1b\x06proto3"
 
 var (
@@ -583,28 +712,32 @@ func file_chappe_mesh_v1_registry_service_proto_rawDescGZIP() []byte {
 	return file_chappe_mesh_v1_registry_service_proto_rawDescData
 }
 
-var file_chappe_mesh_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_chappe_mesh_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_chappe_mesh_v1_registry_service_proto_goTypes = []any{
-	(*Registration)(nil),      // 0: chappe.mesh.v1.Registration
-	(*RegistryHeartbeat)(nil), // 1: chappe.mesh.v1.RegistryHeartbeat
-	(*RegistryDrain)(nil),     // 2: chappe.mesh.v1.RegistryDrain
-	(*RegisterRequest)(nil),   // 3: chappe.mesh.v1.RegisterRequest
-	(*RegistryAccepted)(nil),  // 4: chappe.mesh.v1.RegistryAccepted
-	(*RegistryPing)(nil),      // 5: chappe.mesh.v1.RegistryPing
-	(*RegistryDrained)(nil),   // 6: chappe.mesh.v1.RegistryDrained
-	(*RegisterResponse)(nil),  // 7: chappe.mesh.v1.RegisterResponse
+	(*EmitRequest)(nil),       // 0: chappe.mesh.v1.EmitRequest
+	(*EmitResponse)(nil),      // 1: chappe.mesh.v1.EmitResponse
+	(*Registration)(nil),      // 2: chappe.mesh.v1.Registration
+	(*RegistryHeartbeat)(nil), // 3: chappe.mesh.v1.RegistryHeartbeat
+	(*RegistryDrain)(nil),     // 4: chappe.mesh.v1.RegistryDrain
+	(*RegisterRequest)(nil),   // 5: chappe.mesh.v1.RegisterRequest
+	(*RegistryAccepted)(nil),  // 6: chappe.mesh.v1.RegistryAccepted
+	(*RegistryPing)(nil),      // 7: chappe.mesh.v1.RegistryPing
+	(*RegistryDrained)(nil),   // 8: chappe.mesh.v1.RegistryDrained
+	(*RegisterResponse)(nil),  // 9: chappe.mesh.v1.RegisterResponse
 }
 var file_chappe_mesh_v1_registry_service_proto_depIdxs = []int32{
-	0, // 0: chappe.mesh.v1.RegisterRequest.registration:type_name -> chappe.mesh.v1.Registration
-	1, // 1: chappe.mesh.v1.RegisterRequest.heartbeat:type_name -> chappe.mesh.v1.RegistryHeartbeat
-	2, // 2: chappe.mesh.v1.RegisterRequest.drain:type_name -> chappe.mesh.v1.RegistryDrain
-	4, // 3: chappe.mesh.v1.RegisterResponse.accepted:type_name -> chappe.mesh.v1.RegistryAccepted
-	5, // 4: chappe.mesh.v1.RegisterResponse.ping:type_name -> chappe.mesh.v1.RegistryPing
-	6, // 5: chappe.mesh.v1.RegisterResponse.drained:type_name -> chappe.mesh.v1.RegistryDrained
-	3, // 6: chappe.mesh.v1.RegistryService.Register:input_type -> chappe.mesh.v1.RegisterRequest
-	7, // 7: chappe.mesh.v1.RegistryService.Register:output_type -> chappe.mesh.v1.RegisterResponse
-	7, // [7:8] is the sub-list for method output_type
-	6, // [6:7] is the sub-list for method input_type
+	2, // 0: chappe.mesh.v1.RegisterRequest.registration:type_name -> chappe.mesh.v1.Registration
+	3, // 1: chappe.mesh.v1.RegisterRequest.heartbeat:type_name -> chappe.mesh.v1.RegistryHeartbeat
+	4, // 2: chappe.mesh.v1.RegisterRequest.drain:type_name -> chappe.mesh.v1.RegistryDrain
+	6, // 3: chappe.mesh.v1.RegisterResponse.accepted:type_name -> chappe.mesh.v1.RegistryAccepted
+	7, // 4: chappe.mesh.v1.RegisterResponse.ping:type_name -> chappe.mesh.v1.RegistryPing
+	8, // 5: chappe.mesh.v1.RegisterResponse.drained:type_name -> chappe.mesh.v1.RegistryDrained
+	5, // 6: chappe.mesh.v1.RegistryService.Register:input_type -> chappe.mesh.v1.RegisterRequest
+	0, // 7: chappe.mesh.v1.RegistryService.Emit:input_type -> chappe.mesh.v1.EmitRequest
+	9, // 8: chappe.mesh.v1.RegistryService.Register:output_type -> chappe.mesh.v1.RegisterResponse
+	1, // 9: chappe.mesh.v1.RegistryService.Emit:output_type -> chappe.mesh.v1.EmitResponse
+	8, // [8:10] is the sub-list for method output_type
+	6, // [6:8] is the sub-list for method input_type
 	6, // [6:6] is the sub-list for extension type_name
 	6, // [6:6] is the sub-list for extension extendee
 	0, // [0:6] is the sub-list for field type_name
@@ -616,12 +749,12 @@ func file_chappe_mesh_v1_registry_service_proto_init() {
 		return
 	}
 	file_chappe_mesh_v1_options_proto_init()
-	file_chappe_mesh_v1_registry_service_proto_msgTypes[3].OneofWrappers = []any{
+	file_chappe_mesh_v1_registry_service_proto_msgTypes[5].OneofWrappers = []any{
 		(*RegisterRequest_Registration)(nil),
 		(*RegisterRequest_Heartbeat)(nil),
 		(*RegisterRequest_Drain)(nil),
 	}
-	file_chappe_mesh_v1_registry_service_proto_msgTypes[7].OneofWrappers = []any{
+	file_chappe_mesh_v1_registry_service_proto_msgTypes[9].OneofWrappers = []any{
 		(*RegisterResponse_Accepted)(nil),
 		(*RegisterResponse_Ping)(nil),
 		(*RegisterResponse_Drained)(nil),
@@ -632,7 +765,7 @@ func file_chappe_mesh_v1_registry_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chappe_mesh_v1_registry_service_proto_rawDesc), len(file_chappe_mesh_v1_registry_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

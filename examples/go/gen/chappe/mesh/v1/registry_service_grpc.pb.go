@@ -22,6 +22,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	RegistryService_Register_FullMethodName = "/chappe.mesh.v1.RegistryService/Register"
+	RegistryService_Emit_FullMethodName     = "/chappe.mesh.v1.RegistryService/Emit"
 )
 
 // RegistryServiceClient is the client API for RegistryService service.
@@ -33,6 +34,10 @@ type RegistryServiceClient interface {
 	// The open stream is the lease: when it ends, Route calls the server no more. The first request is the registration;
 	// each ping is to be answered by a heartbeat. A refusal is the status of the stream, with ErrorDetail as its detail.
 	Register(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[RegisterRequest, RegisterResponse], error)
+	// Sends an event to the connection that a call came by, straight to its Login process. The name of the identity
+	// travels as metadata too: "chappe-identity: <name>". To reach users, devices and groups wherever they are, call
+	// chappe.push.v1.PushService on the same port with the same metadata.
+	Emit(ctx context.Context, in *EmitRequest, opts ...grpc.CallOption) (*EmitResponse, error)
 }
 
 type registryServiceClient struct {
@@ -56,6 +61,16 @@ func (c *registryServiceClient) Register(ctx context.Context, opts ...grpc.CallO
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type RegistryService_RegisterClient = grpc.BidiStreamingClient[RegisterRequest, RegisterResponse]
 
+func (c *registryServiceClient) Emit(ctx context.Context, in *EmitRequest, opts ...grpc.CallOption) (*EmitResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EmitResponse)
+	err := c.cc.Invoke(ctx, RegistryService_Emit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RegistryServiceServer is the server API for RegistryService service.
 // All implementations must embed UnimplementedRegistryServiceServer
 // for forward compatibility.
@@ -65,6 +80,10 @@ type RegistryServiceServer interface {
 	// The open stream is the lease: when it ends, Route calls the server no more. The first request is the registration;
 	// each ping is to be answered by a heartbeat. A refusal is the status of the stream, with ErrorDetail as its detail.
 	Register(grpc.BidiStreamingServer[RegisterRequest, RegisterResponse]) error
+	// Sends an event to the connection that a call came by, straight to its Login process. The name of the identity
+	// travels as metadata too: "chappe-identity: <name>". To reach users, devices and groups wherever they are, call
+	// chappe.push.v1.PushService on the same port with the same metadata.
+	Emit(context.Context, *EmitRequest) (*EmitResponse, error)
 	mustEmbedUnimplementedRegistryServiceServer()
 }
 
@@ -77,6 +96,9 @@ type UnimplementedRegistryServiceServer struct{}
 
 func (UnimplementedRegistryServiceServer) Register(grpc.BidiStreamingServer[RegisterRequest, RegisterResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method Register not implemented")
+}
+func (UnimplementedRegistryServiceServer) Emit(context.Context, *EmitRequest) (*EmitResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Emit not implemented")
 }
 func (UnimplementedRegistryServiceServer) mustEmbedUnimplementedRegistryServiceServer() {}
 func (UnimplementedRegistryServiceServer) testEmbeddedByValue()                         {}
@@ -106,13 +128,36 @@ func _RegistryService_Register_Handler(srv interface{}, stream grpc.ServerStream
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type RegistryService_RegisterServer = grpc.BidiStreamingServer[RegisterRequest, RegisterResponse]
 
+func _RegistryService_Emit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EmitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).Emit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_Emit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).Emit(ctx, req.(*EmitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RegistryService_ServiceDesc is the grpc.ServiceDesc for RegistryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
 var RegistryService_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "chappe.mesh.v1.RegistryService",
 	HandlerType: (*RegistryServiceServer)(nil),
-	Methods:     []grpc.MethodDesc{},
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Emit",
+			Handler:    _RegistryService_Emit_Handler,
+		},
+	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Register",

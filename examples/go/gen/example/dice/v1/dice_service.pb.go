@@ -24,6 +24,61 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Event: somebody has thrown dice.
+type DiceRolled struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who.
+	UserId uint64 `protobuf:"fixed64,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// What the dice show together.
+	Sum           uint32 `protobuf:"varint,2,opt,name=sum,proto3" json:"sum,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiceRolled) Reset() {
+	*x = DiceRolled{}
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiceRolled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiceRolled) ProtoMessage() {}
+
+func (x *DiceRolled) ProtoReflect() protoreflect.Message {
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiceRolled.ProtoReflect.Descriptor instead.
+func (*DiceRolled) Descriptor() ([]byte, []int) {
+	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *DiceRolled) GetUserId() uint64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
+}
+
+func (x *DiceRolled) GetSum() uint32 {
+	if x != nil {
+		return x.Sum
+	}
+	return 0
+}
+
 // Request of DiceService.Roll.
 type RollRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -37,7 +92,7 @@ type RollRequest struct {
 
 func (x *RollRequest) Reset() {
 	*x = RollRequest{}
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[0]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -49,7 +104,7 @@ func (x *RollRequest) String() string {
 func (*RollRequest) ProtoMessage() {}
 
 func (x *RollRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[0]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -62,7 +117,7 @@ func (x *RollRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollRequest.ProtoReflect.Descriptor instead.
 func (*RollRequest) Descriptor() ([]byte, []int) {
-	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{0}
+	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *RollRequest) GetSides() uint32 {
@@ -90,7 +145,7 @@ type RollResponse struct {
 
 func (x *RollResponse) Reset() {
 	*x = RollResponse{}
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[1]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -102,7 +157,7 @@ func (x *RollResponse) String() string {
 func (*RollResponse) ProtoMessage() {}
 
 func (x *RollResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[1]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -115,7 +170,7 @@ func (x *RollResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollResponse.ProtoReflect.Descriptor instead.
 func (*RollResponse) Descriptor() ([]byte, []int) {
-	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{1}
+	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RollResponse) GetValues() []uint32 {
@@ -134,7 +189,7 @@ type WhoAmIRequest struct {
 
 func (x *WhoAmIRequest) Reset() {
 	*x = WhoAmIRequest{}
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[2]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -146,7 +201,7 @@ func (x *WhoAmIRequest) String() string {
 func (*WhoAmIRequest) ProtoMessage() {}
 
 func (x *WhoAmIRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[2]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -159,7 +214,7 @@ func (x *WhoAmIRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhoAmIRequest.ProtoReflect.Descriptor instead.
 func (*WhoAmIRequest) Descriptor() ([]byte, []int) {
-	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{2}
+	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{3}
 }
 
 // Response of DiceService.WhoAmI.
@@ -183,7 +238,7 @@ type WhoAmIResponse struct {
 
 func (x *WhoAmIResponse) Reset() {
 	*x = WhoAmIResponse{}
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[3]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -195,7 +250,7 @@ func (x *WhoAmIResponse) String() string {
 func (*WhoAmIResponse) ProtoMessage() {}
 
 func (x *WhoAmIResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[3]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -208,7 +263,7 @@ func (x *WhoAmIResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhoAmIResponse.ProtoReflect.Descriptor instead.
 func (*WhoAmIResponse) Descriptor() ([]byte, []int) {
-	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{3}
+	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *WhoAmIResponse) GetUserId() uint64 {
@@ -264,7 +319,7 @@ type SleepRequest struct {
 
 func (x *SleepRequest) Reset() {
 	*x = SleepRequest{}
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[4]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -276,7 +331,7 @@ func (x *SleepRequest) String() string {
 func (*SleepRequest) ProtoMessage() {}
 
 func (x *SleepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[4]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -289,7 +344,7 @@ func (x *SleepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SleepRequest.ProtoReflect.Descriptor instead.
 func (*SleepRequest) Descriptor() ([]byte, []int) {
-	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{4}
+	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SleepRequest) GetDurationMs() uint32 {
@@ -308,7 +363,7 @@ type SleepResponse struct {
 
 func (x *SleepResponse) Reset() {
 	*x = SleepResponse{}
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[5]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -320,7 +375,7 @@ func (x *SleepResponse) String() string {
 func (*SleepResponse) ProtoMessage() {}
 
 func (x *SleepResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[5]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -333,7 +388,7 @@ func (x *SleepResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SleepResponse.ProtoReflect.Descriptor instead.
 func (*SleepResponse) Descriptor() ([]byte, []int) {
-	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{5}
+	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{6}
 }
 
 // Request of DiceService.Load.
@@ -345,7 +400,7 @@ type LoadRequest struct {
 
 func (x *LoadRequest) Reset() {
 	*x = LoadRequest{}
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[6]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -357,7 +412,7 @@ func (x *LoadRequest) String() string {
 func (*LoadRequest) ProtoMessage() {}
 
 func (x *LoadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[6]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -370,7 +425,7 @@ func (x *LoadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadRequest.ProtoReflect.Descriptor instead.
 func (*LoadRequest) Descriptor() ([]byte, []int) {
-	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{6}
+	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{7}
 }
 
 // Response of DiceService.Load.
@@ -384,7 +439,7 @@ type LoadResponse struct {
 
 func (x *LoadResponse) Reset() {
 	*x = LoadResponse{}
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[7]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -396,7 +451,7 @@ func (x *LoadResponse) String() string {
 func (*LoadResponse) ProtoMessage() {}
 
 func (x *LoadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_example_dice_v1_dice_service_proto_msgTypes[7]
+	mi := &file_example_dice_v1_dice_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -409,7 +464,7 @@ func (x *LoadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadResponse.ProtoReflect.Descriptor instead.
 func (*LoadResponse) Descriptor() ([]byte, []int) {
-	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{7}
+	return file_example_dice_v1_dice_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LoadResponse) GetThrown() uint64 {
@@ -423,7 +478,11 @@ var File_example_dice_v1_dice_service_proto protoreflect.FileDescriptor
 
 const file_example_dice_v1_dice_service_proto_rawDesc = "" +
 	"\n" +
-	"\"example/dice/v1/dice_service.proto\x12\x0fexample.dice.v1\x1a\x1cchappe/mesh/v1/options.proto\"9\n" +
+	"\"example/dice/v1/dice_service.proto\x12\x0fexample.dice.v1\x1a\x1cchappe/mesh/v1/options.proto\"D\n" +
+	"\n" +
+	"DiceRolled\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\x06R\x06userId\x12\x10\n" +
+	"\x03sum\x18\x02 \x01(\rR\x03sum:\vʼ\x18\a\b\xe8\a\x10e\x18\x02\"9\n" +
 	"\vRollRequest\x12\x14\n" +
 	"\x05sides\x18\x01 \x01(\rR\x05sides\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\rR\x05count\"&\n" +
@@ -464,26 +523,27 @@ func file_example_dice_v1_dice_service_proto_rawDescGZIP() []byte {
 	return file_example_dice_v1_dice_service_proto_rawDescData
 }
 
-var file_example_dice_v1_dice_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_example_dice_v1_dice_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_example_dice_v1_dice_service_proto_goTypes = []any{
-	(*RollRequest)(nil),    // 0: example.dice.v1.RollRequest
-	(*RollResponse)(nil),   // 1: example.dice.v1.RollResponse
-	(*WhoAmIRequest)(nil),  // 2: example.dice.v1.WhoAmIRequest
-	(*WhoAmIResponse)(nil), // 3: example.dice.v1.WhoAmIResponse
-	(*SleepRequest)(nil),   // 4: example.dice.v1.SleepRequest
-	(*SleepResponse)(nil),  // 5: example.dice.v1.SleepResponse
-	(*LoadRequest)(nil),    // 6: example.dice.v1.LoadRequest
-	(*LoadResponse)(nil),   // 7: example.dice.v1.LoadResponse
+	(*DiceRolled)(nil),     // 0: example.dice.v1.DiceRolled
+	(*RollRequest)(nil),    // 1: example.dice.v1.RollRequest
+	(*RollResponse)(nil),   // 2: example.dice.v1.RollResponse
+	(*WhoAmIRequest)(nil),  // 3: example.dice.v1.WhoAmIRequest
+	(*WhoAmIResponse)(nil), // 4: example.dice.v1.WhoAmIResponse
+	(*SleepRequest)(nil),   // 5: example.dice.v1.SleepRequest
+	(*SleepResponse)(nil),  // 6: example.dice.v1.SleepResponse
+	(*LoadRequest)(nil),    // 7: example.dice.v1.LoadRequest
+	(*LoadResponse)(nil),   // 8: example.dice.v1.LoadResponse
 }
 var file_example_dice_v1_dice_service_proto_depIdxs = []int32{
-	0, // 0: example.dice.v1.DiceService.Roll:input_type -> example.dice.v1.RollRequest
-	2, // 1: example.dice.v1.DiceService.WhoAmI:input_type -> example.dice.v1.WhoAmIRequest
-	4, // 2: example.dice.v1.DiceService.Sleep:input_type -> example.dice.v1.SleepRequest
-	6, // 3: example.dice.v1.DiceService.Load:input_type -> example.dice.v1.LoadRequest
-	1, // 4: example.dice.v1.DiceService.Roll:output_type -> example.dice.v1.RollResponse
-	3, // 5: example.dice.v1.DiceService.WhoAmI:output_type -> example.dice.v1.WhoAmIResponse
-	5, // 6: example.dice.v1.DiceService.Sleep:output_type -> example.dice.v1.SleepResponse
-	7, // 7: example.dice.v1.DiceService.Load:output_type -> example.dice.v1.LoadResponse
+	1, // 0: example.dice.v1.DiceService.Roll:input_type -> example.dice.v1.RollRequest
+	3, // 1: example.dice.v1.DiceService.WhoAmI:input_type -> example.dice.v1.WhoAmIRequest
+	5, // 2: example.dice.v1.DiceService.Sleep:input_type -> example.dice.v1.SleepRequest
+	7, // 3: example.dice.v1.DiceService.Load:input_type -> example.dice.v1.LoadRequest
+	2, // 4: example.dice.v1.DiceService.Roll:output_type -> example.dice.v1.RollResponse
+	4, // 5: example.dice.v1.DiceService.WhoAmI:output_type -> example.dice.v1.WhoAmIResponse
+	6, // 6: example.dice.v1.DiceService.Sleep:output_type -> example.dice.v1.SleepResponse
+	8, // 7: example.dice.v1.DiceService.Load:output_type -> example.dice.v1.LoadResponse
 	4, // [4:8] is the sub-list for method output_type
 	0, // [0:4] is the sub-list for method input_type
 	0, // [0:0] is the sub-list for extension type_name
@@ -502,7 +562,7 @@ func file_example_dice_v1_dice_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_example_dice_v1_dice_service_proto_rawDesc), len(file_example_dice_v1_dice_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -40,6 +40,11 @@ class RegistryServiceStub:
                 request_serializer=chappe_dot_mesh_dot_v1_dot_registry__service__pb2.RegisterRequest.SerializeToString,
                 response_deserializer=chappe_dot_mesh_dot_v1_dot_registry__service__pb2.RegisterResponse.FromString,
                 _registered_method=True)
+        self.Emit = channel.unary_unary(
+                '/chappe.mesh.v1.RegistryService/Emit',
+                request_serializer=chappe_dot_mesh_dot_v1_dot_registry__service__pb2.EmitRequest.SerializeToString,
+                response_deserializer=chappe_dot_mesh_dot_v1_dot_registry__service__pb2.EmitResponse.FromString,
+                _registered_method=True)
 
 
 class RegistryServiceServicer:
@@ -54,6 +59,15 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Emit(self, request, context):
+        """Sends an event to the connection that a call came by, straight to its Login process. The name of the identity
+        travels as metadata too: "chappe-identity: <name>". To reach users, devices and groups wherever they are, call
+        chappe.push.v1.PushService on the same port with the same metadata.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RegistryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -61,6 +75,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.Register,
                     request_deserializer=chappe_dot_mesh_dot_v1_dot_registry__service__pb2.RegisterRequest.FromString,
                     response_serializer=chappe_dot_mesh_dot_v1_dot_registry__service__pb2.RegisterResponse.SerializeToString,
+            ),
+            'Emit': grpc.unary_unary_rpc_method_handler(
+                    servicer.Emit,
+                    request_deserializer=chappe_dot_mesh_dot_v1_dot_registry__service__pb2.EmitRequest.FromString,
+                    response_serializer=chappe_dot_mesh_dot_v1_dot_registry__service__pb2.EmitResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +110,33 @@ class RegistryService:
             '/chappe.mesh.v1.RegistryService/Register',
             chappe_dot_mesh_dot_v1_dot_registry__service__pb2.RegisterRequest.SerializeToString,
             chappe_dot_mesh_dot_v1_dot_registry__service__pb2.RegisterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Emit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chappe.mesh.v1.RegistryService/Emit',
+            chappe_dot_mesh_dot_v1_dot_registry__service__pb2.EmitRequest.SerializeToString,
+            chappe_dot_mesh_dot_v1_dot_registry__service__pb2.EmitResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,8 +1,17 @@
 import type { Server } from "node:net";
-import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { ChappeError } from "../errors/chappe-error.ts";
+
+/** Where a server listens. */
+export interface ListenAddress {
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  /** Other processes of the machine listen there too, and the kernel spreads what comes. @default false */
+  readonly reusePort?: boolean;
+}
 
 /** Settles when the server listens. UNAVAILABLE names the port when it is in use. */
-export function listenOn(server: Server, host: string, port: number): Promise<void> {
+export function listenOn(server: Server, { host, port, reusePort = false }: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (cause: NodeJS.ErrnoException): void => {
       const text =
@@ -10,7 +19,7 @@ export function listenOn(server: Server, host: string, port: number): Promise<vo
       reject(new ChappeError("UNAVAILABLE", text, { cause }));
     };
     server.once("error", onError);
-    server.listen(port, host, () => {
+    server.listen({ host, port, reusePort }, () => {
       server.off("error", onError);
       resolve();
     });

@@ -1,0 +1,43 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { listenOn } from "@chappe/mesh/lifecycle/listen-on.ts";
+import { limits } from "@chappe/mesh/limits.ts";
+
+/** What createOpsServer needs. */
+export interface OpsServerOptions {
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  /** Whether the process can do its work now. */
+  readonly ready: () => boolean;
+}
+
+/** Answers those who watch the process. */
+export interface OpsServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Serves /livez (the process turns) and /readyz (it can do its work). UNAVAILABLE names the port when it is in use. */
+export async function createOpsServer({ host, port, ready }: OpsServerOptions): Promise<OpsServer> {
+  const server = createServer((request, response) => {
+    const isReady = request.url === "/readyz" && ready();
+    if (request.url === "/livez" || isReady) response.end("ok\n");
+    else {
+      response.statusCode = request.url === "/readyz" ? 503 : 404;
+      response.end(request.url === "/readyz" ? "not ready\n" : "not found\n");
+    }
+  });
+  server.headersTimeout = limits.httpHeadersTimeoutMs;
+  server.requestTimeout = limits.httpRequestTimeoutMs;
+  server.maxConnections = limits.maxOpsConnections;
+  await listenOn(server, { host, port });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,110 @@
+/** One setting of a process: where it is read from, and what an operator reads about it. */
+export interface Setting {
+  /** Its key in the settings file. */
+  readonly name: string;
+  /** Argument that sets it. */
+  readonly flag?: string;
+  /** Variable of the environment that sets it. */
+  readonly env: string;
+  readonly kind: "text" | "number" | "list" | "switch";
+  /** What holds when nothing sets it; undefined = off, or chosen at start. */
+  readonly fallback?: string | number | boolean | readonly string[];
+  readonly about: string;
+}
+
+const text = (name: string, env: string, about: string, more: Partial<Setting> = {}): Setting => ({
+  name,
+  env: `CHAPPE_${env}`,
+  kind: "text",
+  about,
+  ...more,
+});
+const number = (name: string, env: string, about: string, more: Partial<Setting> = {}): Setting =>
+  text(name, env, about, { kind: "number", ...more });
+const list = (name: string, env: string, about: string, more: Partial<Setting> = {}): Setting =>
+  text(name, env, about, { kind: "list", fallback: [], ...more });
+
+const listening: readonly Setting[] = [
+  text("host", "HOST", "address that it listens on", { flag: "--host", fallback: "127.0.0.1" }),
+  number("port", "PORT", "HTTP and WebSocket; 0 = any free port", { flag: "--port", fallback: 8080 }),
+  number("tcpPort", "TCP_PORT", "long connections over TCP; off unless named", { flag: "--tcp-port" }),
+  number("grpcPort", "GRPC_PORT", "gRPC: long connections, calls, registration; off unless named", {
+    flag: "--grpc-port",
+  }),
+  number("udpPort", "UDP_PORT", "long connections over UDP; off unless named", { flag: "--udp-port" }),
+  number("opsPort", "OPS_PORT", "/livez and /readyz of this process alone; off unless named", { flag: "--ops-port" }),
+  list("corsOrigins", "CORS_ORIGINS", "origins whose pages may call over HTTP; `*` alone = all"),
+];
+
+const limiting: readonly Setting[] = [
+  number("connectionsPerAddress", "CONNECTIONS_PER_ADDRESS", "long connections of one client address"),
+  number(
+    "connectsPerSecondPerAddress",
+    "CONNECTS_PER_SECOND_PER_ADDRESS",
+    "new long connections a second of one client address",
+  ),
+  number("sendsPerSecondPerUser", "SENDS_PER_SECOND_PER_USER", "messages a second of one user", { fallback: 2_000 }),
+  number(
+    "authAttemptBurst",
+    "AUTH_ATTEMPT_BURST",
+    "sign-ins, registrations and refreshes at once of one name and address",
+  ),
+  number("argon2MemoryKib", "ARGON2_MEMORY_KIB", "memory that hashing a password takes", { fallback: 19_456 }),
+  number("argon2Passes", "ARGON2_PASSES", "passes of hashing a password", { fallback: 2 }),
+];
+
+const storing: readonly Setting[] = [
+  text("dataDirectory", "DATA", "data directory", { flag: "--data", fallback: ".chappe/data" }),
+  number("flushIntervalMs", "FLUSH_INTERVAL_MS", "messages are in SQLite after so long, in the log at once", {
+    fallback: 500,
+  }),
+  number("minFreeBytes", "MIN_FREE_BYTES", "disk space that the log leaves alone", { fallback: 64 * 1024 * 1024 }),
+];
+
+const meshing: readonly Setting[] = [
+  list("roles", "ROLES", "roles of this process", { flag: "--roles", fallback: ["core", "login", "route", "online"] }),
+  text("instanceId", "INSTANCE_ID", "name of this process, unique in the mesh; made up unless named"),
+  number("workers", "WORKERS", "processes that share the ports of a Login", { flag: "--workers", fallback: 1 }),
+  text("linkHost", "LINK_HOST", "address on which a Route listens for links and registrations", {
+    fallback: "127.0.0.1",
+  }),
+  number("linkPort", "LINK_PORT", "port of it; 0 = any free port", { fallback: 0 }),
+  text("advertiseHost", "ADVERTISE_HOST", "host under which other processes reach this one", {
+    fallback: "127.0.0.1",
+  }),
+  list("routes", "ROUTES", "Routes to dial, host:port, besides those of the directory"),
+  list("redisAddresses", "REDIS_ADDRESSES", "Redis nodes, host:port; several = a cluster, none = in memory"),
+  text("linkSecretFile", "LINK_SECRET_FILE", "file with the secret of links, 32 bytes or more"),
+  text("backendsFile", "BACKENDS_FILE", "JSON file with who may register gRPC servers: `[{name, secret, svids}]`"),
+];
+
+const running: readonly Setting[] = [
+  { name: "devMode", flag: "--no-dev", env: "CHAPPE_DEV", kind: "switch", fallback: true, about: "demo accounts" },
+  {
+    name: "json",
+    flag: "--json",
+    env: "CHAPPE_JSON",
+    kind: "switch",
+    fallback: false,
+    about: "prints one line of JSON when it is up, instead of the table",
+  },
+  number("drainMs", "DRAIN_MS", "how long clients have to move after SIGTERM", { fallback: 500 }),
+];
+
+/** All of them. */
+export const settings: readonly Setting[] = [...listening, ...storing, ...limiting, ...meshing, ...running];
+
+function fallbackText({ fallback }: Setting): string {
+  if (fallback === undefined) return "";
+  return Array.isArray(fallback) ? fallback.join() : String(fallback);
+}
+
+/** The settings as a Markdown table. */
+export function describeSettings(): string {
+  const rows = settings.map((setting) => {
+    const { name, flag, env, about } = setting;
+    const names = [flag, env].flatMap((one) => (one === undefined ? [] : [`\`${one}\``])).join(", ");
+    return `| \`${name}\` | ${names} | ${fallbackText(setting)} | ${about} |`;
+  });
+  return ["| in a file | argument, environment | default | meaning |", "| - | - | - | - |", ...rows].join("\n");
+}

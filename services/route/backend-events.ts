@@ -1,0 +1,142 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { DeliverResponseSchema, LoginService } from "@chappe/gen/proto/chappe/edge/v1/login_service_pb.ts";
+import {
+  type EmitRequest,
+  EmitRequestSchema,
+  EmitResponseSchema,
+  RegistryService,
+} from "@chappe/gen/proto/chappe/mesh/v1/registry_service_pb.ts";
+import {
+  PublishBatchRequestSchema,
+  PublishRequestSchema,
+  PushService,
+} from "@chappe/gen/proto/chappe/push/v1/push_service_pb.ts";
+import { encodeDeliveries } from "@chappe/mesh/codec/event-deliveries.ts";
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { limits } from "@chappe/mesh/limits.ts";
+import { type Call, noBytes, type Router } from "@chappe/mesh/rpc/call.ts";
+import { errorToStatus } from "@chappe/mesh/rpc/grpc-status.ts";
+import { internalIdentity } from "@chappe/mesh/rpc/identity.ts";
+import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
+import { methodContractsOf } from "@chappe/mesh/rpc/method-contracts.ts";
+import type { Metadata, Server, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
+import type { BackendIdentities } from "./backend-identities.ts";
+
+/** What addBackendEvents needs. */
+export interface BackendEventsOptions {
+  readonly router: Router;
+  readonly identities: BackendIdentities;
+}
+
+type UnaryCall = ServerUnaryCall<Uint8Array, Uint8Array>;
+type Check = (svid: number) => void;
+type Handler = (request: Uint8Array, check: Check, deadlineMs: number) => Promise<Uint8Array>;
+
+const connectionForm = /^([a-z0-9-]{1,64})\/(\d{1,20})$/;
+const maxId = 2n ** 64n;
+
+function addressOf(service: typeof LoginService | typeof PushService, name: string): { svid: number; cmd: number } {
+  const contract = methodContractsOf(service).find(({ method }) => method.localName === name);
+  if (contract === undefined) throw new Error(`${service.typeName} has no ${name}`);
+  return { svid: contract.svid, cmd: contract.cmd };
+}
+
+function decode<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new ChappeError("MALFORMED_PAYLOAD", undefined, { cause });
+  }
+}
+
+function connectionOf({ connection }: EmitRequest): { target: string; connectionId: bigint } {
+  const [, target = "", digits = ""] = connectionForm.exec(connection) ?? [];
+  const connectionId = target === "" ? maxId : BigInt(digits);
+  if (connectionId >= maxId) throw invalidArgument("connection", "pattern", "is not as chappe-connection had it");
+  return { target, connectionId };
+}
+
+const internal = { identity: internalIdentity, affinity: noBytes, traceContext: noBytes } as const;
+
+function createEmit(router: Router): Handler {
+  const address = addressOf(LoginService, "deliver");
+  return async (bytes, check, deadlineMs) => {
+    const request = decode(() => fromBinary(EmitRequestSchema, bytes));
+    const { svid, cmd, payload } = request;
+    check(svid);
+    const { target, connectionId } = connectionOf(request);
+    if (cmd < 1 || cmd > 0xffff) throw invalidArgument("cmd", "range", "is not 1 to 65535");
+    if (payload.byteLength > limits.maxBackendEventBytes)
+      throw invalidArgument("payload", "max_len", `is over ${limits.maxBackendEventBytes} bytes`);
+    const deliveries = encodeDeliveries([{ connectionIds: [connectionId], svid, cmd, payload }]);
+    const answer = await router.call({ ...address, ...internal, payload: deliveries, target, deadlineMs }).then(
+      (response) => fromBinary(DeliverResponseSchema, response).goneConnectionIds.length > 0,
+      (error: unknown) => {
+        if (ChappeError.is(error, "INSTANCE_GONE")) return true;
+        throw error;
+      },
+    );
+    return toBinary(EmitResponseSchema, create(EmitResponseSchema, { gone: answer }));
+  };
+}
+
+function createPublish(router: Router, name: "publish" | "publishBatch"): Handler {
+  const address = addressOf(PushService, name);
+  return async (payload, check, deadlineMs) => {
+    const events = decode(() =>
+      name === "publish"
+        ? [fromBinary(PublishRequestSchema, payload)]
+        : fromBinary(PublishBatchRequestSchema, payload).events,
+    );
+    for (const { svid } of events) check(svid);
+    const call: Call = { ...address, ...internal, payload, deadlineMs };
+    return router.call(call);
+  };
+}
+
+const bearer = /^Bearer (.+)$/i;
+const textOf = (metadata: Metadata, key: string): string => String(metadata.get(key)[0] ?? "");
+
+function deadlineOf(call: UnaryCall): number {
+  const now = Date.now();
+  const asked = Number(call.getDeadline());
+  return Number.isFinite(asked) ? Math.min(asked, now + limits.maxCallTimeoutMs) : now + limits.defaultCallTimeoutMs;
+}
+
+/**
+ * Serves, on a gRPC server, what registered services send to clients: RegistryService.Emit and PushService. They need
+ * an identity with its secret, and send events of the SVIDs only that it may serve.
+ */
+export function addBackendEvents(server: Server, { router, identities }: BackendEventsOptions): void {
+  let inFlight = 0;
+  const serve = async (handler: Handler, call: UnaryCall): Promise<Uint8Array> => {
+    if (inFlight >= limits.maxGrpcCallsInFlight)
+      throw new ChappeError("OVERLOADED", undefined, { retryAfterMs: limits.overloadRetryAfterMs });
+    inFlight++;
+    try {
+      const { metadata, request } = call;
+      const secret = bearer.exec(textOf(metadata, "authorization"))?.[1] ?? "";
+      const check: Check = (svid) => identities.check(textOf(metadata, "chappe-identity"), secret, svid);
+      return await handler(request, check, deadlineOf(call));
+    } finally {
+      inFlight--;
+    }
+  };
+  const add = (path: string, handler: Handler): void => {
+    server.register<Uint8Array, Uint8Array>(
+      path,
+      (call: UnaryCall, answer: sendUnaryData<Uint8Array>) => {
+        serve(handler, call).then(
+          (response) => answer(null, response),
+          (error: unknown) => answer(errorToStatus(error)),
+        );
+      },
+      (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+      (bytes) => bytes,
+      "unary",
+    );
+  };
+  add(`/${RegistryService.typeName}/${RegistryService.method.emit.name}`, createEmit(router));
+  add(`/${PushService.typeName}/${PushService.method.publish.name}`, createPublish(router, "publish"));
+  add(`/${PushService.typeName}/${PushService.method.publishBatch.name}`, createPublish(router, "publishBatch"));
+}
