@@ -38,6 +38,7 @@ class Dice(dice_grpc.DiceServiceServicer):
             remaining_ms=int(context.time_remaining() * 1000),
             instance_id=self.instance,
             language="python",
+            connection=headers.get("chappe-connection", ""),
         )
 
     def Sleep(self, request, context):
@@ -50,7 +51,7 @@ class Dice(dice_grpc.DiceServiceServicer):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--route", default="127.0.0.1:9090", help="gRPC port of Chappe")
+    parser.add_argument("--route", default="127.0.0.1:9090", help="gRPC port of Chappe, or the registration ports of all Routes with commas")
     parser.add_argument("--secret", default="telegraph")
     parser.add_argument("--identity", default="dev")
     parser.add_argument("--instance", default=f"python-{os.getpid()}")
@@ -65,24 +66,33 @@ def main():
 
     stopping = threading.Event()
     service = dice.DESCRIPTOR.services_by_name["DiceService"]
-    while not stopping.is_set():
-        registration = Registration(
-            args.route, args.secret, args.identity, 1000, service, args.instance, f"127.0.0.1:{port}"
-        )
+    living = {}
 
-        def stop(*_):
-            stopping.set()
+    def keep(route):
+        while not stopping.is_set():
+            living[route] = registration = Registration(
+                route, args.secret, args.identity, 1000, service, args.instance, f"127.0.0.1:{port}"
+            )
+            try:
+                registration.keep(lambda accepted: print("registered", accepted.contract_hash, flush=True))
+            except grpc.RpcError as error:
+                print("refused:" if args.once else "registration ended:", error.code(), error.details(), flush=True)
+                if args.once:
+                    os._exit(1)
+                stopping.wait(0.5)
+
+    def stop(*_):
+        stopping.set()
+        for registration in list(living.values()):
             registration.drain()
 
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-        try:
-            registration.keep(lambda accepted: print("registered", accepted.contract_hash, flush=True))
-        except grpc.RpcError as error:
-            print("refused:" if args.once else "registration ended:", error.code(), error.details(), flush=True)
-            if args.once:
-                sys.exit(1)
-            stopping.wait(0.5)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    leases = [threading.Thread(target=keep, args=(route,)) for route in args.route.split(",")]
+    for lease in leases:
+        lease.start()
+    for lease in leases:
+        lease.join()
     server.stop(grace=5).wait()
 
 

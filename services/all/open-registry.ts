@@ -6,9 +6,9 @@ import { z } from "zod";
 import type { BackendIdentity } from "../route/backend-identities.ts";
 import type { Route } from "../route/create-route.ts";
 import { createRegistry, type Registry } from "../route/registry.ts";
-import type { Config } from "./config.ts";
+import { type Config, isWhole } from "./config.ts";
 
-/** What development mode lets anybody register with. */
+/** What development mode of a single process lets anybody register with. */
 const devBackend = { identity: "dev", secret: "telegraph" } as const;
 
 const leastSecretLength = 16;
@@ -23,10 +23,10 @@ const schema = z
   .max(1_000);
 
 /** The identities of the settings; INVALID_ARGUMENT when the file that has them cannot be read or is not of their form. */
-function readIdentities({ backendsFile, devMode }: Config): BackendIdentity[] {
-  const dev: BackendIdentity[] = devMode
-    ? [{ name: devBackend.identity, secret: devBackend.secret, svids: "any" }]
-    : [];
+function readIdentities(config: Config): BackendIdentity[] {
+  const { backendsFile, devMode } = config;
+  const dev: BackendIdentity[] =
+    devMode && isWhole(config) ? [{ name: devBackend.identity, secret: devBackend.secret, svids: "any" }] : [];
   if (backendsFile === undefined) return dev;
   try {
     return [...dev, ...schema.parse(JSON.parse(readFileSync(backendsFile, "utf8")))];

@@ -1,5 +1,6 @@
 import type { Packet } from "@chappe/mesh/codec/packet.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { limits as meshLimits } from "@chappe/mesh/limits.ts";
 import { authorize } from "@chappe/mesh/rpc/authorize.ts";
 import { WheelTimer } from "@chappe/mesh/timers/timer-wheel.ts";
 import type { Session } from "./session.ts";
@@ -44,8 +45,9 @@ export function forwardCall(session: Session, packet: Packet): void {
   const identity = session.identity!;
   try {
     const contract = contracts.method(packet.svid, packet.cmd);
-    if (contract === undefined) throw new ChappeError("UNKNOWN_METHOD");
-    authorize(contract.auth, identity);
+    // What registered is known to Routes only, and they ask again who may call it.
+    if (contract !== undefined) authorize(contract.auth, identity);
+    else if (packet.svid < meshLimits.firstFreeSvid) throw new ChappeError("UNKNOWN_METHOD");
     if (session.callsInFlight >= limits.maxCallsInFlightPerConnection)
       throw new ChappeError("OVERLOADED", "Too many calls of this connection are in flight.");
   } catch (error) {

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
+import { describeSettings } from "@chappe/services/all/settings.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 
@@ -16,6 +17,10 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 describe("the README", () => {
+  it("has the settings as they are", () => {
+    expect(readme).toContain(describeSettings());
+  });
+
   it("has a tour whose commands work and print what it says", async () => {
     expect(expected.length).toBeGreaterThan(2);
     const commands = script.replaceAll("http://127.0.0.1:8080", server.url);

@@ -44,6 +44,7 @@ export class CallConnection {
   readonly #connection: MeshConnection;
   readonly #calls = new Map<number, OpenCall>();
   #lastCallId = 1;
+  #over = false;
 
   constructor(options: CallConnectionOptions) {
     const { promise, resolve } = Promise.withResolvers<string>();
@@ -74,6 +75,7 @@ export class CallConnection {
 
   /** A call with encoded bytes. Rejects with CallError. */
   call(address: Address, payload: Uint8Array, affinity?: Uint8Array): Promise<Buffer> {
+    if (this.#over) return Promise.reject(lost());
     const id = ++this.#lastCallId;
     return new Promise((resolve, reject) => {
       const expire = (): void => this.#settle(id)?.reject(new CallError("TIMEOUT", "no answer in time", true));
@@ -110,10 +112,12 @@ export class CallConnection {
   }
 
   #failAll(): void {
-    for (const id of [...this.#calls.keys()])
-      this.#settle(id)?.reject(new CallError("LOST", "the connection ended", true));
+    this.#over = true;
+    for (const id of [...this.#calls.keys()]) this.#settle(id)?.reject(lost());
   }
 }
+
+const lost = (): CallError => new CallError("LOST", "the connection ended", true);
 
 function errorOf(payload: Buffer): CallError {
   const { name, message, retryable, retryAfterMs } = fromBinary(ErrorDetailSchema, payload);

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -53,7 +55,8 @@ func (s *server) WhoAmI(ctx context.Context, _ *dicev1.WhoAmIRequest) (*dicev1.W
 	userID, _ := strconv.ParseUint(header("chappe-user-id"), 10, 64)
 	deadline, _ := ctx.Deadline()
 	return &dicev1.WhoAmIResponse{UserId: userID, Kind: header("chappe-kind"), Traceparent: header("traceparent"),
-		RemainingMs: time.Until(deadline).Milliseconds(), InstanceId: s.instanceID, Language: "go"}, nil
+		RemainingMs: time.Until(deadline).Milliseconds(), InstanceId: s.instanceID, Language: "go",
+		Connection: header("chappe-connection")}, nil
 }
 
 func (s *server) Sleep(ctx context.Context, request *dicev1.SleepRequest) (*dicev1.SleepResponse, error) {
@@ -70,7 +73,7 @@ func (s *server) Load(context.Context, *dicev1.LoadRequest) (*dicev1.LoadRespons
 }
 
 func main() {
-	route := flag.String("route", "127.0.0.1:9090", "gRPC port of Chappe")
+	route := flag.String("route", "127.0.0.1:9090", "gRPC port of Chappe; the registration ports of all Routes, with commas, when there are several")
 	secret := flag.String("secret", "telegraph", "secret of the identity")
 	identity := flag.String("identity", "dev", "who registers")
 	instance := flag.String("instance", fmt.Sprintf("go-%d", os.Getpid()), "unique among the servers of the SVID")
@@ -88,17 +91,23 @@ func main() {
 	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	options := register.Options{
-		Route: *route, Identity: *identity, Secret: *secret, InstanceID: *instance, Address: listener.Addr().String(),
+		Identity: *identity, Secret: *secret, InstanceID: *instance, Address: listener.Addr().String(),
 		Service: dicev1.File_example_dice_v1_dice_service_proto.Services().ByName("DiceService"), SVID: 1000,
 		OnAccepted: func(accepted *meshv1.RegistryAccepted) { fmt.Println("registered", accepted.ContractHash) },
 	}
-	if *once {
-		if err := register.Once(stop, options); err != nil {
-			fmt.Println("refused:", err)
-			os.Exit(1)
-		}
-	} else {
-		register.Keep(stop, options)
+	var leases sync.WaitGroup
+	for at := range strings.SplitSeq(*route, ",") {
+		options.Route = at
+		one := options
+		leases.Go(func() {
+			if !*once {
+				register.Keep(stop, one)
+			} else if err := register.Once(stop, one); err != nil {
+				fmt.Println("refused:", err)
+				os.Exit(1)
+			}
+		})
 	}
+	leases.Wait()
 	grpcServer.GracefulStop()
 }

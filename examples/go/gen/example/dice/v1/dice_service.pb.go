@@ -231,7 +231,9 @@ type WhoAmIResponse struct {
 	// The server that answered.
 	InstanceId string `protobuf:"bytes,5,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
 	// Language of that server.
-	Language      string `protobuf:"bytes,6,opt,name=language,proto3" json:"language,omitempty"`
+	Language string `protobuf:"bytes,6,opt,name=language,proto3" json:"language,omitempty"`
+	// The long connection that the call came by; empty over short ones.
+	Connection    string `protobuf:"bytes,7,opt,name=connection,proto3" json:"connection,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -304,6 +306,13 @@ func (x *WhoAmIResponse) GetInstanceId() string {
 func (x *WhoAmIResponse) GetLanguage() string {
 	if x != nil {
 		return x.Language
+	}
+	return ""
+}
+
+func (x *WhoAmIResponse) GetConnection() string {
+	if x != nil {
+		return x.Connection
 	}
 	return ""
 }
@@ -488,7 +497,7 @@ const file_example_dice_v1_dice_service_proto_rawDesc = "" +
 	"\x05count\x18\x02 \x01(\rR\x05count\"&\n" +
 	"\fRollResponse\x12\x16\n" +
 	"\x06values\x18\x01 \x03(\rR\x06values\"\x0f\n" +
-	"\rWhoAmIRequest\"\xbf\x01\n" +
+	"\rWhoAmIRequest\"\xdf\x01\n" +
 	"\x0eWhoAmIResponse\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\x06R\x06userId\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12 \n" +
@@ -496,7 +505,10 @@ const file_example_dice_v1_dice_service_proto_rawDesc = "" +
 	"\fremaining_ms\x18\x04 \x01(\x03R\vremainingMs\x12\x1f\n" +
 	"\vinstance_id\x18\x05 \x01(\tR\n" +
 	"instanceId\x12\x1a\n" +
-	"\blanguage\x18\x06 \x01(\tR\blanguage\"/\n" +
+	"\blanguage\x18\x06 \x01(\tR\blanguage\x12\x1e\n" +
+	"\n" +
+	"connection\x18\a \x01(\tR\n" +
+	"connection\"/\n" +
 	"\fSleepRequest\x12\x1f\n" +
 	"\vduration_ms\x18\x01 \x01(\rR\n" +
 	"durationMs\"\x0f\n" +

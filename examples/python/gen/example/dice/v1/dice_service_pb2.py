@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from chappe.mesh.v1 import options_pb2 as chappe_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"example/dice/v1/dice_service.proto\x12\x0f\x65xample.dice.v1\x1a\x1c\x63happe/mesh/v1/options.proto\"7\n\nDiceRolled\x12\x0f\n\x07user_id\x18\x01 \x01(\x06\x12\x0b\n\x03sum\x18\x02 \x01(\r:\x0b\xca\xbc\x18\x07\x08\xe8\x07\x10\x65\x18\x02\"+\n\x0bRollRequest\x12\r\n\x05sides\x18\x01 \x01(\r\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"\x1e\n\x0cRollResponse\x12\x0e\n\x06values\x18\x01 \x03(\r\"\x0f\n\rWhoAmIRequest\"\x81\x01\n\x0eWhoAmIResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\x06\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0btraceparent\x18\x03 \x01(\t\x12\x14\n\x0cremaining_ms\x18\x04 \x01(\x03\x12\x13\n\x0binstance_id\x18\x05 \x01(\t\x12\x10\n\x08language\x18\x06 \x01(\t\"#\n\x0cSleepRequest\x12\x13\n\x0b\x64uration_ms\x18\x01 \x01(\r\"\x0f\n\rSleepResponse\"\r\n\x0bLoadRequest\"\x1e\n\x0cLoadResponse\x12\x0e\n\x06thrown\x18\x01 \x01(\x04\x32\xdc\x02\n\x0b\x44iceService\x12M\n\x04Roll\x12\x1c.example.dice.v1.RollRequest\x1a\x1d.example.dice.v1.RollResponse\"\x08\xf8\xbb\x18\x01\x80\xbc\x18\x02\x12V\n\x06WhoAmI\x12\x1e.example.dice.v1.WhoAmIRequest\x1a\x1f.example.dice.v1.WhoAmIResponse\"\x0b\x90\x02\x01\xf8\xbb\x18\x02\x80\xbc\x18\x02\x12P\n\x05Sleep\x12\x1d.example.dice.v1.SleepRequest\x1a\x1e.example.dice.v1.SleepResponse\"\x08\xf8\xbb\x18\x03\x80\xbc\x18\x01\x12M\n\x04Load\x12\x1c.example.dice.v1.LoadRequest\x1a\x1d.example.dice.v1.LoadResponse\"\x08\xf8\xbb\x18\x04\x80\xbc\x18\x03\x1a\x05\xa8\xbb\x18\xe8\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"example/dice/v1/dice_service.proto\x12\x0f\x65xample.dice.v1\x1a\x1c\x63happe/mesh/v1/options.proto\"7\n\nDiceRolled\x12\x0f\n\x07user_id\x18\x01 \x01(\x06\x12\x0b\n\x03sum\x18\x02 \x01(\r:\x0b\xca\xbc\x18\x07\x08\xe8\x07\x10\x65\x18\x02\"+\n\x0bRollRequest\x12\r\n\x05sides\x18\x01 \x01(\r\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"\x1e\n\x0cRollResponse\x12\x0e\n\x06values\x18\x01 \x03(\r\"\x0f\n\rWhoAmIRequest\"\x95\x01\n\x0eWhoAmIResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\x06\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0btraceparent\x18\x03 \x01(\t\x12\x14\n\x0cremaining_ms\x18\x04 \x01(\x03\x12\x13\n\x0binstance_id\x18\x05 \x01(\t\x12\x10\n\x08language\x18\x06 \x01(\t\x12\x12\n\nconnection\x18\x07 \x01(\t\"#\n\x0cSleepRequest\x12\x13\n\x0b\x64uration_ms\x18\x01 \x01(\r\"\x0f\n\rSleepResponse\"\r\n\x0bLoadRequest\"\x1e\n\x0cLoadResponse\x12\x0e\n\x06thrown\x18\x01 \x01(\x04\x32\xdc\x02\n\x0b\x44iceService\x12M\n\x04Roll\x12\x1c.example.dice.v1.RollRequest\x1a\x1d.example.dice.v1.RollResponse\"\x08\xf8\xbb\x18\x01\x80\xbc\x18\x02\x12V\n\x06WhoAmI\x12\x1e.example.dice.v1.WhoAmIRequest\x1a\x1f.example.dice.v1.WhoAmIResponse\"\x0b\x90\x02\x01\xf8\xbb\x18\x02\x80\xbc\x18\x02\x12P\n\x05Sleep\x12\x1d.example.dice.v1.SleepRequest\x1a\x1e.example.dice.v1.SleepResponse\"\x08\xf8\xbb\x18\x03\x80\xbc\x18\x01\x12M\n\x04Load\x12\x1c.example.dice.v1.LoadRequest\x1a\x1d.example.dice.v1.LoadResponse\"\x08\xf8\xbb\x18\x04\x80\xbc\x18\x03\x1a\x05\xa8\xbb\x18\xe8\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,15 +53,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WHOAMIREQUEST']._serialized_start=219
   _globals['_WHOAMIREQUEST']._serialized_end=234
   _globals['_WHOAMIRESPONSE']._serialized_start=237
-  _globals['_WHOAMIRESPONSE']._serialized_end=366
-  _globals['_SLEEPREQUEST']._serialized_start=368
-  _globals['_SLEEPREQUEST']._serialized_end=403
-  _globals['_SLEEPRESPONSE']._serialized_start=405
-  _globals['_SLEEPRESPONSE']._serialized_end=420
-  _globals['_LOADREQUEST']._serialized_start=422
-  _globals['_LOADREQUEST']._serialized_end=435
-  _globals['_LOADRESPONSE']._serialized_start=437
-  _globals['_LOADRESPONSE']._serialized_end=467
-  _globals['_DICESERVICE']._serialized_start=470
-  _globals['_DICESERVICE']._serialized_end=818
+  _globals['_WHOAMIRESPONSE']._serialized_end=386
+  _globals['_SLEEPREQUEST']._serialized_start=388
+  _globals['_SLEEPREQUEST']._serialized_end=423
+  _globals['_SLEEPRESPONSE']._serialized_start=425
+  _globals['_SLEEPRESPONSE']._serialized_end=440
+  _globals['_LOADREQUEST']._serialized_start=442
+  _globals['_LOADREQUEST']._serialized_end=455
+  _globals['_LOADRESPONSE']._serialized_start=457
+  _globals['_LOADRESPONSE']._serialized_end=487
+  _globals['_DICESERVICE']._serialized_start=490
+  _globals['_DICESERVICE']._serialized_end=838
 # @@protoc_insertion_point(module_scope)

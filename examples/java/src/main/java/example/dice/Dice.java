@@ -21,7 +21,9 @@ import io.grpc.Status;
 import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
 import io.grpc.stub.StreamObserver;
 import java.net.InetSocketAddress;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
@@ -62,6 +64,7 @@ public final class Dice extends DiceServiceGrpc.DiceServiceImplBase {
         .setRemainingMs(remainingMs)
         .setInstanceId(instance)
         .setLanguage("java")
+        .setConnection(header("chappe-connection"))
         .build());
   }
 
@@ -112,8 +115,19 @@ public final class Dice extends DiceServiceGrpc.DiceServiceImplBase {
     var service = DiceServiceOuterClass.getDescriptor().findServiceByName("DiceService");
     var what = Registration.describe(service).setSvid(1000).setInstanceId(flags.get("instance"))
         .setIdentity(flags.get("identity")).setAddress("127.0.0.1:" + server.getPort()).build();
+    List<Thread> leases = new ArrayList<>();
+    for (String route : flags.get("route").split(",")) {
+      boolean only = once;
+      leases.add(new Thread(() -> keep(route, flags.get("secret"), what, server, only)));
+    }
+    for (Thread lease : leases) lease.start();
+    for (Thread lease : leases) lease.join();
+  }
+
+  private static void keep(String route, String secret, chappe.mesh.v1.RegistryServiceOuterClass.Registration what,
+      Server server, boolean once) {
     while (true) {
-      Registration registration = new Registration(flags.get("route"), flags.get("secret"), what);
+      Registration registration = new Registration(route, secret, what);
       Thread drain = new Thread(() -> {
         registration.drain();
         try {
@@ -122,12 +136,16 @@ public final class Dice extends DiceServiceGrpc.DiceServiceImplBase {
         } catch (Exception ignored) { }
       });
       Runtime.getRuntime().addShutdownHook(drain);
-      Throwable cause = registration.await();
-      if (cause == null) return;
-      System.out.println((once ? "refused: " : "registration ended: ") + cause.getMessage());
-      Runtime.getRuntime().removeShutdownHook(drain);
-      if (once) System.exit(1);
-      Thread.sleep(500);
+      try {
+        Throwable cause = registration.await();
+        if (cause == null) return;
+        System.out.println((once ? "refused: " : "registration ended: ") + cause.getMessage());
+        Runtime.getRuntime().removeShutdownHook(drain);
+        if (once) System.exit(1);
+        Thread.sleep(500);
+      } catch (Exception stopped) {
+        return;
+      }
     }
   }
 }
