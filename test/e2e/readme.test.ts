@@ -18,7 +18,9 @@ afterAll(() => server.close());
 
 describe("the README", () => {
   it("has the settings as they are", () => {
-    expect(readme).toContain(describeSettings());
+    // The formatter pads the cells of tables.
+    const plain = (text: string): string => text.replace(/ +/g, " ").replace(/-+/g, "-");
+    expect(plain(readme)).toContain(plain(describeSettings()));
   });
 
   it("has a tour whose commands work and print what it says", async () => {

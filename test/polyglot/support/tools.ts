@@ -94,7 +94,7 @@ export async function javaExample(): Promise<string> {
   await mkdir(folder, { recursive: true });
   await rm(join(folder, "proto"), { recursive: true, force: true });
   copyContracts(folder);
-  for (const path of ["chappe/edge", "chappe/msg", "chappe/business", "buf"])
+  for (const path of ["chappe/edge", "chappe/msg", "chappe/business"])
     await rm(join(folder, "proto", path), { recursive: true });
   const settings = [`-Dproto.folder=${join(folder, "proto")}`, `-Dbuild.folder=${join(folder, "target")}`];
   await runTool("mvn", ["-q", "-B", "compile", ...settings], { cwd: join(examples, "java"), timeoutMs: 600_000 });

@@ -9,6 +9,7 @@
 package meshv1
 
 import (
+	_ "example.com/dice/gen/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -659,14 +660,14 @@ var File_chappe_mesh_v1_registry_service_proto protoreflect.FileDescriptor
 
 const file_chappe_mesh_v1_registry_service_proto_rawDesc = "" +
 	"\n" +
-	"%chappe/mesh/v1/registry_service.proto\x12\x0echappe.mesh.v1\x1a\x1cchappe/mesh/v1/options.proto\"m\n" +
-	"\vEmitRequest\x12\x1e\n" +
+	"%chappe/mesh/v1/registry_service.proto\x12\x0echappe.mesh.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cchappe/mesh/v1/options.proto\"\x81\x01\n" +
+	"\vEmitRequest\x12'\n" +
 	"\n" +
-	"connection\x18\x01 \x01(\tR\n" +
+	"connection\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18dR\n" +
 	"connection\x12\x12\n" +
 	"\x04svid\x18\x02 \x01(\rR\x04svid\x12\x10\n" +
-	"\x03cmd\x18\x03 \x01(\rR\x03cmd\x12\x18\n" +
-	"\apayload\x18\x04 \x01(\fR\apayload\"\"\n" +
+	"\x03cmd\x18\x03 \x01(\rR\x03cmd\x12#\n" +
+	"\apayload\x18\x04 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80\x04R\apayload\"\"\n" +
 	"\fEmitResponse\x12\x12\n" +
 	"\x04gone\x18\x01 \x01(\bR\x04gone\"\xdb\x01\n" +
 	"\fRegistration\x12\x12\n" +
