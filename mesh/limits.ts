@@ -216,6 +216,8 @@ export const limits = Object.freeze({
   earlyCursorMs: 2_000,
   earlyCursorCheckMs: 20,
   /** HTTP edge: time for the headers, for the whole request, and for calls in hand when it closes. */
+  /** How often those times are looked at. */
+  httpTimeoutCheckMs: 2_000,
   httpHeadersTimeoutMs: 10_000,
   httpRequestTimeoutMs: 30_000,
   httpCloseTimeoutMs: 5_000,
@@ -251,12 +253,22 @@ export const limits = Object.freeze({
   maxProxyHeaderBytes: 536,
   /** gRPC: streams of one HTTP/2 connection, streams it may reset at once and per second, invalid frames and refused streams. */
   maxGrpcStreamsPerConnection: 100,
-  grpcStreamResetBurst: 200,
+  grpcStreamResetBurst: 50,
   grpcStreamResetsPerSecond: 20,
   maxGrpcInvalidFrames: 100,
   maxGrpcRejectedStreams: 100,
   /** HTTP/2 connections on the gRPC port; bytes waiting in a stream before it counts as stalled. */
   maxGrpcConnections: 18_500,
+  /** TCP connections of one address to the gRPC port: each may cost a burst of streams that are reset. */
+  grpcConnectsPerSecondPerAddress: 20,
+  grpcConnectBurstPerAddress: 100,
+  /**
+   * Calls of one connection that its client gives up so soon, until it is cut and its address barred; the count begins
+   * anew after that time.
+   */
+  grpcAbandonedWithinMs: 500,
+  maxGrpcAbandonedStreams: 50,
+  grpcBarMs: 10_000,
   streamHighWaterBytes: 64 * 1024,
   /** A gRPC connection without a stream is closed after so long; one that is silent is pinged, and closed without an answer. */
   grpcIdleConnectionMs: 30_000,

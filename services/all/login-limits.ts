@@ -11,6 +11,11 @@ export function loginLimitsOf({
       maxConnectionsPerAddress: connectionsPerAddress,
       maxUnauthenticatedPerAddress: connectionsPerAddress,
     }),
-    ...(perSecond && { connectsPerSecondPerAddress: perSecond, connectBurstPerAddress: perSecond }),
+    ...(perSecond && {
+      connectsPerSecondPerAddress: perSecond,
+      connectBurstPerAddress: perSecond,
+      grpcConnectsPerSecondPerAddress: perSecond,
+      grpcConnectBurstPerAddress: perSecond,
+    }),
   };
 }

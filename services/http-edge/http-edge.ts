@@ -81,7 +81,10 @@ function createAnswer(options: HttpEdgeOptions) {
 /** Starts the edge. UNAVAILABLE names the port when it is in use, INVALID_ARGUMENT an origin that is none. */
 export async function createHttpEdge(options: HttpEdgeOptions): Promise<HttpEdge> {
   const answer = createAnswer(options);
-  const server = createServer({ maxHeaderSize: limits.maxHttpHeaderBytes });
+  const server = createServer({
+    maxHeaderSize: limits.maxHttpHeaderBytes,
+    connectionsCheckingInterval: limits.httpTimeoutCheckMs,
+  });
   server.on("request", answer(false));
   server.on("checkContinue", answer(true));
   server.on("clientError", answerBadRequest);

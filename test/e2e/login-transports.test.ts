@@ -81,7 +81,7 @@ describe.each(transportNames)("a session over %s", (transport) => {
     harness = await startTransports();
     const client = await harness.signedIn(transport, 1n);
     for (const address of [
-      { svid: 4_000, cmd: 1 },
+      { svid: 999, cmd: 1 },
       { svid: echo.svid, cmd: 4_000 },
     ])
       expect(client.errorOf(await client.call(address))).toBe("UNKNOWN_METHOD");

@@ -1,11 +1,21 @@
-import { type AddressInfo, createServer, type Server as NetServer, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server as NetServer } from "node:net";
 import { EdgeService } from "@chappe/gen/proto/chappe/edge/v1/edge_stream_pb.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { listenOn } from "@chappe/mesh/lifecycle/listen-on.ts";
-import { Metadata, Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
+import {
+  Metadata,
+  ResponderBuilder,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  ServerListenerBuilder,
+  type ServiceDefinition,
+} from "@grpc/grpc-js";
 import type { LoginDoor } from "../login-door.ts";
 import { createTrustedProxies, type TrustedProxies } from "../trusted-proxies.ts";
 import { createFrameWriter } from "../web-socket/frame-writer.ts";
+import { type ConnectGuard, createConnectGuard } from "./connect-guard.ts";
 import { type BatchStream, GrpcTransport } from "./grpc-transport.ts";
 
 /** What acceptGrpc needs. */
@@ -58,7 +68,17 @@ function boundSessions(server: Server, { limits }: LoginDoor): void {
   });
 }
 
-function createGrpcServer(login: LoginDoor, proxies: TrustedProxies): Server {
+/** Tells the guard of every call that its client gives up. */
+function watchAbandoned(guard: ConnectGuard): ServerInterceptor {
+  return (_method, call) => {
+    const startedMs = performance.now();
+    const onCancel = (): void => guard.onAbandoned(call.getPeer(), startedMs);
+    const listener = new ServerListenerBuilder().withOnCancel(onCancel).build();
+    return new ServerInterceptingCall(call, new ResponderBuilder().withStart((next) => next(listener)).build());
+  };
+}
+
+function createGrpcServer(login: LoginDoor, proxies: TrustedProxies, guard: ConnectGuard): Server {
   const { limits } = login;
   const server = new Server({
     "grpc.max_concurrent_streams": limits.maxGrpcStreamsPerConnection,
@@ -68,6 +88,7 @@ function createGrpcServer(login: LoginDoor, proxies: TrustedProxies): Server {
     "grpc.keepalive_time_ms": limits.grpcKeepaliveMs,
     "grpc.keepalive_timeout_ms": limits.grpcKeepaliveTimeoutMs,
     "grpc.enable_channelz": 0,
+    interceptors: [watchAbandoned(guard)],
   });
   boundSessions(server, login);
   const writer = createFrameWriter({ header: () => Buffer.alloc(0), usesMemo: false });
@@ -92,14 +113,14 @@ function createGrpcServer(login: LoginDoor, proxies: TrustedProxies): Server {
 /** Takes long connections over gRPC. UNAVAILABLE names the port when it is in use. */
 export async function acceptGrpc(options: GrpcAcceptorOptions): Promise<GrpcAcceptor> {
   const { login, host = "127.0.0.1", port, reusePort = false, trustedProxies = [] } = options;
-  const grpc = createGrpcServer(login, createTrustedProxies(trustedProxies));
+  const proxies = createTrustedProxies(trustedProxies);
+  const guard = createConnectGuard(login.limits, proxies);
+  const grpc = createGrpcServer(login, proxies, guard);
   options.addServices?.(grpc);
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
-  const sockets = new Set<Socket>();
   const tcp: NetServer = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
+    if (!guard.admit(socket)) return;
     socket.on("error", () => socket.destroy());
-    socket.once("close", () => sockets.delete(socket));
     injector.injectConnection(socket);
   });
   tcp.maxConnections = login.limits.maxGrpcConnections;
@@ -112,7 +133,7 @@ export async function acceptGrpc(options: GrpcAcceptorOptions): Promise<GrpcAcce
           grpc.forceShutdown();
           resolve();
         });
-        for (const socket of sockets) socket.destroy();
+        guard.close();
       }),
   };
 }

@@ -64,12 +64,16 @@ export async function goTool(name: "protoc-gen-go" | "protoc-gen-go-grpc" | "grp
   return path;
 }
 
-/** Path of a program of examples/go, built; Go's own cache makes a second time short. */
-export async function goExample(name: string): Promise<string> {
-  const path = join(cacheFolder, "examples-go", name);
-  await runTool(await goProgram(), ["build", "-o", path, `./${name}`], { cwd: join(examples, "go") });
+/** Path of a Go package of the module in `folder`, built; Go's own cache makes a second time short. */
+export async function goBuild(folder: string, goPackage: string, name: string): Promise<string> {
+  const path = join(cacheFolder, name);
+  await runTool(await goProgram(), ["build", "-o", path, goPackage], { cwd: folder });
   return path;
 }
+
+/** Path of a program of examples/go, built. */
+export const goExample = (name: string): Promise<string> =>
+  goBuild(join(examples, "go"), `./${name}`, join("examples-go", name));
 
 /** Python with examples/python/requirements.txt, in a virtual environment of the cache. */
 export async function pythonWithGrpc(): Promise<string> {
