@@ -19,6 +19,7 @@ const commands = {
   chat: ["clients/terminal-chat/main.ts"],
   bench: ["bench/main.ts"],
   faults: ["test/faults/main.ts"],
+  transports: ["test/transports/main.ts"],
   generate: ["scripts/generate.ts"],
   format: ["scripts/format.ts"],
 };
