@@ -6,6 +6,7 @@ import { openConnections } from "./open-connections.ts";
 import { wait } from "./traffic-meter.ts";
 
 const stormConcurrency = 256;
+const mostRetries = 10;
 
 /** Opens connections, holds them with heartbeats, loses all at once and opens them again; see HoldLoad. */
 export async function runHoldLoad({ accounts, connections: count, port, holdMs }: HoldLoad): Promise<HoldResult> {
@@ -15,7 +16,10 @@ export async function runHoldLoad({ accounts, connections: count, port, holdMs }
   const connections: MeshConnection[] = [];
   const stopHeartbeats = startHeartbeats(connections);
   const owners = Array.from({ length: count }, (_, i) => accounts[i % accounts.length]!);
-  const common = { pool, port, accounts: owners, onPacket: () => () => {}, fail: failure.reject };
+  let retried = 0;
+  const onRetry = (): void => void retried++;
+  const retrying = { retries: mostRetries, onRetry };
+  const common = { ...retrying, pool, port, accounts: owners, onPacket: () => () => {}, fail: failure.reject };
   try {
     const startMs = performance.now();
     connections.push(...(await openConnections(common)));
@@ -32,6 +36,7 @@ export async function runHoldLoad({ accounts, connections: count, port, holdMs }
       connections: count,
       connectsPerSecond,
       generatorCpuSeconds: (user + system) / 1e6,
+      retries: retried,
       stormP50Ms: latencies.quantileMs(0.5),
       stormP99Ms: latencies.quantileMs(0.99),
     };

@@ -94,6 +94,8 @@ export interface HoldResult {
   readonly connections: number;
   readonly connectsPerSecond: number;
   readonly generatorCpuSeconds: number;
+  /** Connections that had to be tried again. */
+  readonly retries: number;
   /** From the loss of all connections to the welcome of each, in milliseconds. */
   readonly stormP50Ms: number;
   readonly stormP99Ms: number;

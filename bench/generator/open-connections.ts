@@ -1,8 +1,10 @@
 import type { Account } from "../support/accounts.ts";
 import { type ConnectionPool, describeError, MeshConnection, type OnPacket } from "../support/mesh-connection.ts";
 import { packetKinds } from "../support/packets.ts";
+import { wait } from "./traffic-meter.ts";
 
 const connectConcurrency = 32;
+const retryWithinMs = 1_000;
 
 /** How to open many connections. */
 export interface OpenOptions {
@@ -14,6 +16,9 @@ export interface OpenOptions {
   readonly fail: (error: Error) => void;
   /** Called at each welcome. */
   readonly onOpen?: () => void;
+  /** A connection that cannot be opened is tried again so often, as clients do; told each time. @default 0 */
+  readonly retries?: number;
+  readonly onRetry?: () => void;
   /** @default 32 */
   readonly concurrency?: number;
 }
@@ -23,23 +28,36 @@ export async function openConnections(options: OpenOptions): Promise<MeshConnect
   const { pool, port, accounts, fail } = options;
   const connections: MeshConnection[] = [];
   let started = 0;
+  const connectionOf = (index: number): MeshConnection => {
+    const take = options.onPacket(index);
+    return new MeshConnection({
+      pool,
+      port,
+      token: accounts[index]!.token,
+      onPacket: (packet, buffer) => {
+        if (packet.kind !== packetKinds.error) take(packet, buffer);
+        else fail(new Error(`the server refused a call: ${describeError(packet, buffer)}`));
+      },
+      onClose: (code, reason) => fail(new Error(`the server closed a connection (${code} ${reason})`)),
+    });
+  };
+  const open = async (index: number, retries: number): Promise<MeshConnection> => {
+    const connection = connectionOf(index);
+    try {
+      await connection.open();
+      return connection;
+    } catch (error) {
+      if (retries === 0) throw error;
+      options.onRetry?.();
+      await wait(Math.random() * retryWithinMs);
+      return open(index, retries - 1);
+    }
+  };
   const worker = async (): Promise<void> => {
     while (started < accounts.length) {
       const index = started++;
-      const take = options.onPacket(index);
-      const connection = new MeshConnection({
-        pool,
-        port,
-        token: accounts[index]!.token,
-        onPacket: (packet, buffer) => {
-          if (packet.kind !== packetKinds.error) take(packet, buffer);
-          else fail(new Error(`the server refused a call: ${describeError(packet, buffer)}`));
-        },
-        onClose: (code, reason) => fail(new Error(`the server closed a connection (${code} ${reason})`)),
-      });
-      await connection.open();
+      connections[index] = await open(index, options.retries ?? 0);
       options.onOpen?.();
-      connections[index] = connection;
     }
   };
   await Promise.all(

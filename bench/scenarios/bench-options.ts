@@ -35,6 +35,7 @@ export interface BenchFigures {
   readonly ackP99Ms?: number;
   readonly loginProcesses?: number;
   readonly heldSeconds?: number;
+  readonly retries?: number;
   readonly stormP50Ms?: number;
   readonly stormP99Ms?: number;
   readonly repeats?: number;

@@ -71,6 +71,7 @@ export async function benchConnections(options: BenchOptions): Promise<BenchFigu
       kibPerConnection: rounded((full.kib - emptyKib) / held),
       serverCpuCores: rounded((sumOf(cpuSecondsOf) - cpuBefore) / seconds),
       generatorCpuCores: rounded(total((result) => result.generatorCpuSeconds) / options.seconds),
+      retries: total((result) => result.retries),
       stormP50Ms: rounded(Math.max(...results.map((result) => result.stormP50Ms))),
       stormP99Ms: rounded(Math.max(...results.map((result) => result.stormP99Ms))),
     };
