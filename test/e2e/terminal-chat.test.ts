@@ -51,6 +51,8 @@ describe("two terminals", () => {
 
   it("make a group, add to it, remove from it, and read its history", async () => {
     const [carol, dan] = [start("carol"), start("dan")];
+    // Who connects later finds the message among the unread ones instead of on the screen.
+    await Promise.all([carol.shows(/connected/), dan.shows(/connected/)]);
     carol.type('/group "The Team" dan', "welcome", "/add eve", "/members", "/remove eve", "/history 3");
     await carol.shows(/\* carol removed eve$/m);
     expect(carol.text()).toContain("members: carol, dan, eve");
