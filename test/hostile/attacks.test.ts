@@ -12,8 +12,12 @@ import type { Outcomes, Target } from "./target.ts";
 const clientsCount = 8;
 const sendEveryMs = 40;
 const baselineMs = 4_000;
-/** Two cores carry server, clients and attackers: a percentile moves by so much without anybody attacking. */
-const noiseMs = 60;
+/**
+ * Two cores carry server, clients and attackers: a percentile moves by so much without anybody attacking, and once more
+ * is tried before it counts. What these attacks did before they were answered was 1,000 ms and more.
+ */
+const noiseMs = 100;
+const options = { retry: 1 };
 
 const dataDir = mkdtempSync(join(tmpdir(), "chappe-hostile-"));
 let server: ServerProcess;
@@ -96,7 +100,7 @@ const cases: readonly Case[] = [
   { name: "rapidReset", forMs: 12_000, met: /^closed/, least: [/closed/, 3] },
 ];
 
-it.each(cases)("$name is refused, and the others do not feel it", async ({ name, forMs, met, least }) => {
+it.each(cases)("$name is refused, and the others do not feel it", options, async ({ name, forMs, met, least }) => {
   const attacking = attack(name, forMs);
   const p99Ms = await probe(attacking);
   const outcomes = await attacking;
@@ -108,7 +112,7 @@ it.each(cases)("$name is refused, and the others do not feel it", async ({ name,
   expect(p99Ms).toBeLessThanOrEqual(Math.max(2 * quietP99Ms, quietP99Ms + noiseMs));
 });
 
-it("spoofed datagrams are answered with fewer bytes than they have", async () => {
+it("spoofed datagrams are answered with fewer bytes than they have", options, async () => {
   const attacking = attack("udpSpoofing", 3_000);
   const p99Ms = await probe(attacking);
   const { bytesOut = 0, bytesBack = 0 } = await attacking;
@@ -119,7 +123,7 @@ it("spoofed datagrams are answered with fewer bytes than they have", async () =>
   expect(p99Ms).toBeLessThanOrEqual(Math.max(2 * quietP99Ms, quietP99Ms + noiseMs));
 });
 
-it("replayed datagrams change nothing", async () => {
+it("replayed datagrams change nothing", options, async () => {
   const attacking = attack("udpReplay", 3_000);
   const p99Ms = await probe(attacking);
   const outcomes = await attacking;
