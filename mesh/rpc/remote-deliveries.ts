@@ -6,7 +6,7 @@ import { limits } from "../limits.ts";
 import { type Call, noBytes, type Router } from "./call.ts";
 import type { Delivery, DeliverySink, DeliverySinks } from "./delivery.ts";
 import { internalIdentity } from "./identity.ts";
-import { methodContractsOf } from "./method-contracts.ts";
+import { methodContractOf } from "./method-contracts.ts";
 
 /** What createRemoteDeliveries needs. */
 export interface RemoteDeliveriesOptions {
@@ -24,9 +24,7 @@ const allOf = (deliveries: readonly Delivery[]): bigint[] => deliveries.flatMap(
  */
 export function createRemoteDeliveries(options: RemoteDeliveriesOptions): DeliverySinks {
   const { router, timeoutMs = limits.deliverTimeoutMs } = options;
-  const deliver = methodContractsOf(LoginService).find(({ method }) => method === LoginService.method.deliver);
-  if (deliver === undefined) throw new Error("LoginService.Deliver has no address");
-  const { svid, cmd } = deliver;
+  const { svid, cmd } = methodContractOf(LoginService.method.deliver);
   const send = async (target: string, payload: Uint8Array): Promise<readonly bigint[]> => {
     const deadlineMs = Date.now() + timeoutMs;
     const common = { svid, cmd, payload, target, deadlineMs, identity: internalIdentity };

@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { answerPlain, answerProbe } from "@chappe/mesh/lifecycle/answer-probe.ts";
 import { listenOn } from "@chappe/mesh/lifecycle/listen-on.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 
@@ -21,12 +22,7 @@ export interface OpsServer {
 /** Serves /livez (the process turns) and /readyz (it can do its work). UNAVAILABLE names the port when it is in use. */
 export async function createOpsServer({ host, port, ready }: OpsServerOptions): Promise<OpsServer> {
   const server = createServer((request, response) => {
-    const isReady = request.url === "/readyz" && ready();
-    if (request.url === "/livez" || isReady) response.end("ok\n");
-    else {
-      response.statusCode = request.url === "/readyz" ? 503 : 404;
-      response.end(request.url === "/readyz" ? "not ready\n" : "not found\n");
-    }
+    if (!answerProbe(request.url ?? "", response, ready)) answerPlain(response, 404, "not found");
   });
   server.headersTimeout = limits.httpHeadersTimeoutMs;
   server.requestTimeout = limits.httpRequestTimeoutMs;

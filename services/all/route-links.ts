@@ -29,7 +29,7 @@ export interface RouteLinks {
   readonly transport: Transport;
   /** Settles when a Route is reached; UNAVAILABLE when none is in limits.routeWaitMs. */
   ready(): Promise<void>;
-  /** Whether a Route is reached now. */
+  /** Whether a Route is reached now, and may send calls. */
   isOpen(): boolean;
   /** Tells the Routes to send no new calls. */
   goAway(): void;
@@ -51,6 +51,7 @@ export function openRouteLinks(options: RouteLinksOptions): RouteLinks {
   const { instanceId, secret, routes } = settings;
   const wheel = new TimerWheel();
   let open = 0;
+  let goingAway = false;
   const onChange = (): void => {
     const now = dialer.links.length;
     if (now < open) onLost?.();
@@ -66,8 +67,9 @@ export function openRouteLinks(options: RouteLinksOptions): RouteLinks {
     router,
     transport: createRouteTransport(router),
     ready: () => dialer.whenOpen({ timeoutMs: limits.routeWaitMs }),
-    isOpen: () => dialer.links.length > 0,
+    isOpen: () => !goingAway && dialer.links.length > 0,
     goAway() {
+      goingAway = true;
       for (const link of dialer.links) link.goAway();
     },
     async close() {

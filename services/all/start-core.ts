@@ -31,11 +31,9 @@ export async function startCore({ settings, config, engines, logger }: CoreRoleO
   links = openRouteLinks({ settings, directory: engines.directory, svids, handler: shared.route, logger });
   const opened = links;
   await opened.ready();
-  let draining = false;
   return {
-    ready: () => !draining && opened.isOpen(),
+    ready: () => opened.isOpen(),
     async drain() {
-      draining = true;
       opened.goAway();
     },
     async close() {

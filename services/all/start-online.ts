@@ -37,11 +37,9 @@ export async function startOnline(options: OnlineRoleOptions): Promise<RunningRo
   const svids = backends.map(({ svid }) => svid);
   const links = openRouteLinks({ settings, directory, svids, handler: routerOf(backends), logger });
   await links.ready();
-  let draining = false;
   return {
-    ready: () => !draining && links.isOpen(),
+    ready: () => links.isOpen(),
     async drain() {
-      draining = true;
       links.goAway();
     },
     async close() {

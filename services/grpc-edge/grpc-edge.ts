@@ -3,15 +3,14 @@ import { EdgeService } from "@chappe/gen/proto/chappe/edge/v1/edge_stream_pb.ts"
 import { SessionService } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
 import { AuthLevel } from "@chappe/gen/proto/chappe/mesh/v1/options_pb.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
-import { limits } from "@chappe/mesh/limits.ts";
 import { authorize } from "@chappe/mesh/rpc/authorize.ts";
 import { type Call, noBytes, type Router } from "@chappe/mesh/rpc/call.ts";
 import { type MethodContract, svidOf } from "@chappe/mesh/rpc/contracts.ts";
-import { errorToStatus } from "@chappe/mesh/rpc/grpc-status.ts";
+import { bearerOf, createUnaryCalls, deadlineOf, peerAddressOf, type UnaryCall } from "@chappe/mesh/rpc/grpc-unary.ts";
 import { type Identity, publicIdentity } from "@chappe/mesh/rpc/identity.ts";
 import type { LiveContracts } from "@chappe/mesh/rpc/live-contracts.ts";
 import type { TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
-import type { Server, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
+import type { Server } from "@grpc/grpc-js";
 import { addReflection } from "./reflection.ts";
 
 /** What createGrpcEdge needs. */
@@ -29,18 +28,8 @@ export interface GrpcEdge {
   close(): void;
 }
 
-type UnaryCall = ServerUnaryCall<Uint8Array, Uint8Array>;
-
 /** Login serves these itself. */
 const ofLogin: ReadonlySet<number> = new Set([svidOf(EdgeService), svidOf(SessionService)]);
-
-const bearer = /^Bearer (.+)$/i;
-
-function deadlineOf(call: UnaryCall): number {
-  const now = Date.now();
-  const asked = Number(call.getDeadline());
-  return Number.isFinite(asked) ? Math.min(asked, now + limits.maxCallTimeoutMs) : now + limits.defaultCallTimeoutMs;
-}
 
 /** The bytes of the request field that chooses the backend. */
 function affinityOf({ affinity, method }: MethodContract, payload: Uint8Array): Uint8Array {
@@ -57,9 +46,9 @@ function affinityOf({ affinity, method }: MethodContract, payload: Uint8Array): 
 
 class Edge implements GrpcEdge {
   readonly #options: GrpcEdgeOptions;
+  readonly #calls = createUnaryCalls();
   readonly #served = new Map<string, MethodContract>();
   #unfollow: () => void = () => undefined;
-  #inFlight = 0;
 
   constructor(options: GrpcEdgeOptions) {
     this.#options = options;
@@ -89,30 +78,15 @@ class Edge implements GrpcEdge {
     }
     for (const [path, contract] of open) {
       if (this.#served.has(path)) continue;
-      server.register<Uint8Array, Uint8Array>(
-        path,
-        (call: UnaryCall, answer: sendUnaryData<Uint8Array>) => void this.#answer(contract, call, answer),
-        (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-        (bytes) => bytes,
-        "unary",
-      );
+      this.#calls.serve(server, path, (call) => this.#answer(contract, call));
       this.#served.set(path, contract);
     }
   }
 
-  async #answer(contract: MethodContract, call: UnaryCall, answer: sendUnaryData<Uint8Array>): Promise<void> {
+  async #answer(contract: MethodContract, call: UnaryCall): Promise<Uint8Array> {
     const gone = new AbortController();
     call.once("cancelled", () => gone.abort());
-    const counted = this.#inFlight < limits.maxGrpcCallsInFlight;
-    if (counted) this.#inFlight++;
-    try {
-      if (!counted) throw new ChappeError("OVERLOADED", undefined, { retryAfterMs: limits.overloadRetryAfterMs });
-      answer(null, await this.#options.router.call(await this.#callOf(contract, call, gone.signal)));
-    } catch (error) {
-      answer(errorToStatus(error));
-    } finally {
-      if (counted) this.#inFlight--;
-    }
+    return this.#options.router.call(await this.#callOf(contract, call, gone.signal));
   }
 
   async #callOf(contract: MethodContract, call: UnaryCall, signal: AbortSignal): Promise<Call> {
@@ -120,7 +94,6 @@ class Edge implements GrpcEdge {
     authorize(contract.auth, identity);
     const { svid, cmd } = contract;
     const traceparent = String(call.metadata.get("traceparent")[0] ?? "");
-    const peer = call.getPeer();
     return {
       svid,
       cmd,
@@ -129,16 +102,15 @@ class Edge implements GrpcEdge {
       affinity: affinityOf(contract, call.request),
       deadlineMs: deadlineOf(call),
       traceContext: traceparent === "" ? noBytes : Buffer.from(traceparent, "latin1"),
-      clientAddress: peer.slice(0, Math.max(0, peer.lastIndexOf(":"))).replace(/^\[|\]$/g, ""),
+      clientAddress: peerAddressOf(call.getPeer()),
       signal,
     };
   }
 
   /** Whoever the token says; nobody in particular without one. */
   async #identityOf({ metadata }: UnaryCall): Promise<Identity> {
-    const [value] = metadata.get("authorization");
-    if (value === undefined) return publicIdentity;
-    const token = bearer.exec(String(value))?.[1];
+    if (metadata.get("authorization").length === 0) return publicIdentity;
+    const token = bearerOf(metadata);
     if (token === undefined) throw new ChappeError("UNAUTHENTICATED");
     const { userId, sessionId } = await this.#options.verifier.verify(token);
     return { kind: "user", userId, sessionId, deviceId: 0n };

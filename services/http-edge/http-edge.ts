@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { answerPlain, answerProbe } from "@chappe/mesh/lifecycle/answer-probe.ts";
 import { listenOn } from "@chappe/mesh/lifecycle/listen-on.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import { limits } from "@chappe/mesh/limits.ts";
@@ -44,11 +45,6 @@ const securityHeaders = {
   "x-frame-options": "DENY",
 };
 
-function answerPlain(response: ServerResponse, status: number, text: string): void {
-  response.statusCode = status;
-  response.end(`${text}\n`);
-}
-
 function createAnswer(options: HttpEdgeOptions) {
   const rpc = createRpcHandler(options.services, options);
   const cors = createCorsPolicy(options.corsOrigins ?? []);
@@ -69,11 +65,7 @@ function createAnswer(options: HttpEdgeOptions) {
         return;
       }
       if (expectsContinue) response.writeContinue();
-      if (path === "/livez") return answerPlain(response, 200, "ok");
-      if (path === "/readyz") {
-        const ready = options.ready();
-        return answerPlain(response, ready ? 200 : 503, ready ? "ok" : "not ready");
-      }
+      if (answerProbe(path, response, options.ready)) return;
       if (!options.serveOther(request, response)) answerPlain(response, 404, "not found");
     };
 }

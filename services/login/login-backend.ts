@@ -4,17 +4,14 @@ import { decodeDeliveries } from "@chappe/mesh/codec/event-deliveries.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { authorize } from "@chappe/mesh/rpc/authorize.ts";
 import { type Backend, noBytes } from "@chappe/mesh/rpc/call.ts";
-import { svidOf } from "@chappe/mesh/rpc/contracts.ts";
 import type { DeliverySink } from "@chappe/mesh/rpc/delivery.ts";
-import { methodContractsOf } from "@chappe/mesh/rpc/method-contracts.ts";
+import { methodContractOf } from "@chappe/mesh/rpc/method-contracts.ts";
 
 /** LoginService over the Login of this process; an empty answer says that every connection was here. */
 export function createLoginBackend(login: DeliverySink): Backend {
-  const deliver = methodContractsOf(LoginService).find(({ method }) => method === LoginService.method.deliver);
-  if (deliver === undefined) throw new Error("LoginService.Deliver has no address");
-  const { cmd, auth } = deliver;
+  const { svid, cmd, auth } = methodContractOf(LoginService.method.deliver);
   return {
-    svid: svidOf(LoginService),
+    svid,
     async handle(call) {
       if (call.cmd !== cmd) throw new ChappeError("UNKNOWN_METHOD");
       authorize(auth, call.identity);

@@ -4,7 +4,7 @@ import { bytesFieldSize, delimitedSize, fixed64FieldSize, numberFieldSize } from
 import { conversationIdOfKey } from "@chappe/mesh/ids/conversation-id.ts";
 import { noBytes, type Router } from "@chappe/mesh/rpc/call.ts";
 import { internalIdentity } from "@chappe/mesh/rpc/identity.ts";
-import { methodContractsOf } from "@chappe/mesh/rpc/method-contracts.ts";
+import { methodContractOf } from "@chappe/mesh/rpc/method-contracts.ts";
 import { type TimerWheel, WheelTimer } from "@chappe/mesh/timers/timer-wheel.ts";
 import type { LoginLimits } from "./login-options.ts";
 import type { LoginStats } from "./login-stats.ts";
@@ -51,9 +51,8 @@ export class Receipts extends WheelTimer {
     this.#wheel = wheel;
     this.#limits = limits;
     this.#stats = stats;
-    const method = methodContractsOf(SyncService).find((row) => row.method === SyncService.method.reportDelivered);
-    if (method === undefined) throw new Error("SyncService.ReportDelivered has no address");
-    this.#address = { svid: method.svid, cmd: method.cmd };
+    const { svid, cmd } = methodContractOf(SyncService.method.reportDelivered);
+    this.#address = { svid, cmd };
   }
 
   /** Takes one acknowledgement. */

@@ -1,4 +1,4 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMethod, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { DeliverResponseSchema, LoginService } from "@chappe/gen/proto/chappe/edge/v1/login_service_pb.ts";
 import {
   type EmitRequest,
@@ -15,11 +15,11 @@ import { encodeDeliveries } from "@chappe/mesh/codec/event-deliveries.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import { type Call, noBytes, type Router } from "@chappe/mesh/rpc/call.ts";
-import { errorToStatus } from "@chappe/mesh/rpc/grpc-status.ts";
+import { bearerOf, createUnaryCalls, deadlineOf } from "@chappe/mesh/rpc/grpc-unary.ts";
 import { internalIdentity } from "@chappe/mesh/rpc/identity.ts";
 import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
-import { methodContractsOf } from "@chappe/mesh/rpc/method-contracts.ts";
-import type { Metadata, Server, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
+import { methodContractOf } from "@chappe/mesh/rpc/method-contracts.ts";
+import type { Server } from "@grpc/grpc-js";
 import type { BackendIdentities } from "./backend-identities.ts";
 
 /** What addBackendEvents needs. */
@@ -28,17 +28,15 @@ export interface BackendEventsOptions {
   readonly identities: BackendIdentities;
 }
 
-type UnaryCall = ServerUnaryCall<Uint8Array, Uint8Array>;
 type Check = (svid: number) => void;
 type Handler = (request: Uint8Array, check: Check, deadlineMs: number) => Promise<Uint8Array>;
 
 const connectionForm = /^([a-z0-9-]{1,64})\/(\d{1,20})$/;
 const maxId = 2n ** 64n;
 
-function addressOf(service: typeof LoginService | typeof PushService, name: string): { svid: number; cmd: number } {
-  const contract = methodContractsOf(service).find(({ method }) => method.localName === name);
-  if (contract === undefined) throw new Error(`${service.typeName} has no ${name}`);
-  return { svid: contract.svid, cmd: contract.cmd };
+function addressOf(method: DescMethod): { svid: number; cmd: number } {
+  const { svid, cmd } = methodContractOf(method);
+  return { svid, cmd };
 }
 
 function decode<T>(read: () => T): T {
@@ -59,7 +57,7 @@ function connectionOf({ connection }: EmitRequest): { target: string; connection
 const internal = { identity: internalIdentity, affinity: noBytes, traceContext: noBytes } as const;
 
 function createEmit(router: Router): Handler {
-  const address = addressOf(LoginService, "deliver");
+  const address = addressOf(LoginService.method.deliver);
   return async (bytes, check, deadlineMs) => {
     const request = decode(() => fromBinary(EmitRequestSchema, bytes));
     const { svid, cmd, payload } = request;
@@ -81,7 +79,7 @@ function createEmit(router: Router): Handler {
 }
 
 function createPublish(router: Router, name: "publish" | "publishBatch"): Handler {
-  const address = addressOf(PushService, name);
+  const address = addressOf(PushService.method[name]);
   return async (payload, check, deadlineMs) => {
     const events = decode(() =>
       name === "publish"
@@ -94,47 +92,19 @@ function createPublish(router: Router, name: "publish" | "publishBatch"): Handle
   };
 }
 
-const bearer = /^Bearer (.+)$/i;
-const textOf = (metadata: Metadata, key: string): string => String(metadata.get(key)[0] ?? "");
-
-function deadlineOf(call: UnaryCall): number {
-  const now = Date.now();
-  const asked = Number(call.getDeadline());
-  return Number.isFinite(asked) ? Math.min(asked, now + limits.maxCallTimeoutMs) : now + limits.defaultCallTimeoutMs;
-}
-
 /**
  * Serves, on a gRPC server, what registered services send to clients: RegistryService.Emit and PushService. They need
  * an identity with its secret, and send events of the SVIDs only that it may serve.
  */
 export function addBackendEvents(server: Server, { router, identities }: BackendEventsOptions): void {
-  let inFlight = 0;
-  const serve = async (handler: Handler, call: UnaryCall): Promise<Uint8Array> => {
-    if (inFlight >= limits.maxGrpcCallsInFlight)
-      throw new ChappeError("OVERLOADED", undefined, { retryAfterMs: limits.overloadRetryAfterMs });
-    inFlight++;
-    try {
-      const { metadata, request } = call;
-      const secret = bearer.exec(textOf(metadata, "authorization"))?.[1] ?? "";
-      const check: Check = (svid) => identities.check(textOf(metadata, "chappe-identity"), secret, svid);
-      return await handler(request, check, deadlineOf(call));
-    } finally {
-      inFlight--;
-    }
-  };
+  const calls = createUnaryCalls();
   const add = (path: string, handler: Handler): void => {
-    server.register<Uint8Array, Uint8Array>(
-      path,
-      (call: UnaryCall, answer: sendUnaryData<Uint8Array>) => {
-        serve(handler, call).then(
-          (response) => answer(null, response),
-          (error: unknown) => answer(errorToStatus(error)),
-        );
-      },
-      (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-      (bytes) => bytes,
-      "unary",
-    );
+    calls.serve(server, path, async (call) => {
+      const { metadata, request } = call;
+      const identity = String(metadata.get("chappe-identity")[0] ?? "");
+      const check: Check = (svid) => identities.check(identity, bearerOf(metadata) ?? "", svid);
+      return handler(request, check, deadlineOf(call));
+    });
   };
   add(`/${RegistryService.typeName}/${RegistryService.method.emit.name}`, createEmit(router));
   add(`/${PushService.typeName}/${PushService.method.publish.name}`, createPublish(router, "publish"));

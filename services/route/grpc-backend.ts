@@ -3,6 +3,7 @@ import { limits } from "@chappe/mesh/limits.ts";
 import type { Backend, Call } from "@chappe/mesh/rpc/call.ts";
 import type { MethodContract } from "@chappe/mesh/rpc/contracts.ts";
 import { statusToError } from "@chappe/mesh/rpc/grpc-status.ts";
+import { asBuffer } from "@chappe/mesh/rpc/grpc-unary.ts";
 import type { Identity } from "@chappe/mesh/rpc/identity.ts";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 
@@ -32,7 +33,6 @@ const channelOptions = {
   "grpc.use_local_subchannel_pool": 1,
 };
 
-const encode = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const decode = (bytes: Buffer): Uint8Array => bytes;
 
 function callerMetadata(identity: Identity, traceContext: Uint8Array): Metadata {
@@ -62,7 +62,7 @@ export function createGrpcBackend({ svid, address, methods }: GrpcBackendOptions
         const metadata = callerMetadata(identity, traceContext);
         const options = { deadline: deadlineMs };
         const stop = (): void => request.cancel();
-        const request = client.makeUnaryRequest(path, encode, decode, payload, metadata, options, (error, answer) => {
+        const request = client.makeUnaryRequest(path, asBuffer, decode, payload, metadata, options, (error, answer) => {
           signal?.removeEventListener("abort", stop);
           if (error === null) resolve(answer!);
           else reject(statusToError(error));

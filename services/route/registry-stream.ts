@@ -10,6 +10,7 @@ import {
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import { errorToStatus } from "@chappe/mesh/rpc/grpc-status.ts";
+import { bearerOf } from "@chappe/mesh/rpc/grpc-unary.ts";
 import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
 import type { Server, ServerDuplexStream } from "@grpc/grpc-js";
 
@@ -24,13 +25,6 @@ export interface LeaseHandler {
     registration: Registration,
     secret: string,
   ): Promise<{ contractHash: string; openMethods: number }>;
-}
-
-const bearer = /^Bearer (.+)$/i;
-
-function secretOf(stream: Stream): string {
-  const [value] = stream.metadata.get("authorization");
-  return bearer.exec(String(value ?? ""))?.[1] ?? "";
 }
 
 /** An open stream of a registering server: from the first message to the end, for whatever reason. */
@@ -110,7 +104,7 @@ export class Lease {
     this.#registered = true;
     clearTimeout(this.#timer);
     try {
-      const accepted = await this.#handler.register(this, registration, secretOf(this.#stream));
+      const accepted = await this.#handler.register(this, registration, bearerOf(this.#stream.metadata) ?? "");
       this.#write({ case: "accepted", value: { $typeName: "chappe.mesh.v1.RegistryAccepted", ...accepted } });
       this.#ping();
     } catch (error) {

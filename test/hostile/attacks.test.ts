@@ -3,14 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { type ServerProcess, startServer } from "@chappe/bench/support/start-server.ts";
-import { GroupService } from "@chappe/gen/proto/chappe/business/v1/group_service_pb.ts";
-import { type ChappeClient, connect, register } from "@chappe/sdk/src/index.ts";
-import { createClient } from "@connectrpc/connect";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { type CalmClients, startCalmClients } from "./calm-clients.ts";
 import type { Outcomes, Target } from "./target.ts";
 
 const clientsCount = 8;
-const sendEveryMs = 40;
+const warmupMs = 1_000;
 const baselineMs = 4_000;
 /**
  * Two cores carry server, clients and attackers: a percentile moves by so much without anybody attacking, and twice more
@@ -22,34 +20,8 @@ const options = { retry: 2 };
 const dataDir = mkdtempSync(join(tmpdir(), "chappe-hostile-"));
 let server: ServerProcess;
 let target: Target;
-let clients: ChappeClient[];
-let groupId: Uint8Array;
+let calm: CalmClients;
 let quietP99Ms = 0;
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Sends of all clients until `until` settles; answers the 99th percentile from send to acknowledgement, in ms. */
-async function probe(until: Promise<unknown>): Promise<number> {
-  const took: number[] = [];
-  let over = false;
-  void until.finally(() => {
-    over = true;
-  });
-  const sends: Promise<void>[] = [];
-  const lane = async (client: ChappeClient): Promise<void> => {
-    await pause(Math.random() * sendEveryMs);
-    while (!over) {
-      const startMs = performance.now();
-      const { durable } = client.send(groupId, { text: "still here" });
-      sends.push(durable.then(() => void took.push(performance.now() - startMs)));
-      await pause(sendEveryMs);
-    }
-  };
-  await Promise.all(clients.map(lane));
-  await Promise.all(sends);
-  took.sort((a, b) => a - b);
-  return took[Math.floor(took.length * 0.99)]!;
-}
 
 function attack(name: string, forMs: number): Promise<Outcomes> {
   const worker = new Worker(new URL("./attack-worker.ts", import.meta.url), { workerData: { name, target, forMs } });
@@ -65,20 +37,14 @@ beforeAll(async () => {
   server = await startServer({ dataDir, args, env });
   const { tcp = 0, grpc = 0, udp = 0 } = server.ready;
   const url = `http://127.0.0.1:${server.port}`;
-  const accounts = await Promise.all(
-    Array.from({ length: clientsCount }, (_, i) => register({ url, name: `guest${i}`, password: "correct horse" })),
-  );
-  clients = await Promise.all(accounts.map(({ accessToken }) => connect({ url, token: accessToken })));
-  const memberIds = accounts.slice(1).map(({ userId }) => userId);
-  const group = await createClient(GroupService, clients[0]!.transport).createGroup({ title: "calm", memberIds });
-  groupId = group.group!.conversationId;
-  const [{ accessToken: token, userId }] = accounts as [(typeof accounts)[0]];
+  calm = await startCalmClients(url, clientsCount);
+  const { accessToken: token, userId } = calm.first;
   target = { http: server.port, tcp, grpc, udp, token, userId };
-  await probe(pause(1_000));
-  quietP99Ms = await probe(attack("busy", baselineMs));
+  await calm.during(attack("busy", warmupMs));
+  ({ p99Ms: quietP99Ms } = await calm.during(attack("busy", baselineMs)));
 });
 afterAll(async () => {
-  await Promise.all(clients.map((client) => client.close()));
+  await calm.close();
   await server.close();
   rmSync(dataDir, { recursive: true, force: true });
 });
@@ -101,9 +67,7 @@ const cases: readonly Case[] = [
 ];
 
 it.each(cases)("$name is refused, and the others do not feel it", options, async ({ name, forMs, met, least }) => {
-  const attacking = attack(name, forMs);
-  const p99Ms = await probe(attacking);
-  const outcomes = await attacking;
+  const { result: outcomes, p99Ms } = await calm.during(attack(name, forMs));
   console.log(name, outcomes, `p99 ${p99Ms.toFixed(1)} ms, quiet ${quietP99Ms.toFixed(1)} ms`);
   for (const outcome of Object.keys(outcomes)) expect(outcome).toMatch(met);
   const [what, times] = least;
@@ -113,9 +77,10 @@ it.each(cases)("$name is refused, and the others do not feel it", options, async
 });
 
 it("spoofed datagrams are answered with fewer bytes than they have", options, async () => {
-  const attacking = attack("udpSpoofing", 3_000);
-  const p99Ms = await probe(attacking);
-  const { bytesOut = 0, bytesBack = 0 } = await attacking;
+  const {
+    result: { bytesOut = 0, bytesBack = 0 },
+    p99Ms,
+  } = await calm.during(attack("udpSpoofing", 3_000));
   console.log("udpSpoofing", { bytesOut, bytesBack }, `p99 ${p99Ms.toFixed(1)} ms, quiet ${quietP99Ms.toFixed(1)} ms`);
   expect(bytesOut).toBeGreaterThan(1_000_000);
   expect(bytesBack).toBeGreaterThan(0);
@@ -124,9 +89,7 @@ it("spoofed datagrams are answered with fewer bytes than they have", options, as
 });
 
 it("replayed datagrams change nothing", options, async () => {
-  const attacking = attack("udpReplay", 3_000);
-  const p99Ms = await probe(attacking);
-  const outcomes = await attacking;
+  const { result: outcomes, p99Ms } = await calm.during(attack("udpReplay", 3_000));
   console.log("udpReplay", outcomes, `p99 ${p99Ms.toFixed(1)} ms, quiet ${quietP99Ms.toFixed(1)} ms`);
   expect(outcomes.replayed).toBeGreaterThan(5_000);
   expect(outcomes["answers to one heartbeat"]).toBe(1);

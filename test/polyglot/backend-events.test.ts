@@ -1,20 +1,14 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { create, type DescMessage, type DescService, toBinary } from "@bufbuild/protobuf";
 import { RegistryService } from "@chappe/gen/proto/chappe/mesh/v1/registry_service_pb.ts";
 import { PushService } from "@chappe/gen/proto/chappe/push/v1/push_service_pb.ts";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { compileContracts } from "../contracts/compile-contracts.ts";
-import type { WhoAmI } from "./support/dice.ts";
+import { compileDice, type WhoAmI } from "./support/dice.ts";
 import { languages } from "./support/languages.ts";
-import { examples } from "./support/run-tool.ts";
 import { startWorld, type World } from "./support/world.ts";
 
-const path = "example/dice/v1/dice_service.proto";
-const compiled = compileContracts({ [path]: readFileSync(join(examples, "proto", path), "utf8") });
-const rolled = compiled.flatMap((file) => file.messages).find(({ name }) => name === "DiceRolled") as DescMessage;
+const rolled = compileDice().file.messages.find(({ name }) => name === "DiceRolled") as DescMessage;
 const headers = { authorization: "Bearer telegraph", "chappe-identity": "dev" };
 const address = { svid: 1_000, cmd: 101 };
 

@@ -2,6 +2,7 @@ import { type AddressInfo, createServer, type Server as NetServer } from "node:n
 import { EdgeService } from "@chappe/gen/proto/chappe/edge/v1/edge_stream_pb.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { listenOn } from "@chappe/mesh/lifecycle/listen-on.ts";
+import { peerAddressOf } from "@chappe/mesh/rpc/grpc-unary.ts";
 import {
   Metadata,
   ResponderBuilder,
@@ -93,10 +94,11 @@ function createGrpcServer(login: LoginDoor, proxies: TrustedProxies, guard: Conn
   boundSessions(server, login);
   const writer = createFrameWriter({ header: () => Buffer.alloc(0), usesMemo: false });
   const open = (call: BatchStream): void => {
-    const peer = call.getPeer();
     const forwardedFor = call.metadata.get("x-forwarded-for").map(String);
-    const address = peer.slice(0, peer.lastIndexOf(":")).replace(/^\[|\]$/g, "");
-    const client = proxies.clientOf(address, forwardedFor.length === 0 ? undefined : forwardedFor.join(","));
+    const client = proxies.clientOf(
+      peerAddressOf(call.getPeer()),
+      forwardedFor.length === 0 ? undefined : forwardedFor.join(","),
+    );
     const ticket = login.admit(client);
     if (ticket instanceof ChappeError) {
       const metadata = new Metadata();
