@@ -22,7 +22,7 @@ export async function runHoldLoad({ accounts, connections: count, port, holdMs }
   const common = { ...retrying, pool, port, accounts: owners, onPacket: () => () => {}, fail: failure.reject };
   try {
     const startMs = performance.now();
-    connections.push(...(await openConnections(common)));
+    await openConnections({ ...common, onOpen: (connection) => connections.push(connection) });
     const connectsPerSecond = (count * 1_000) / (performance.now() - startMs);
     const cpu = process.cpuUsage();
     await Promise.race([wait(holdMs), failure.promise]);
@@ -30,8 +30,11 @@ export async function runHoldLoad({ accounts, connections: count, port, holdMs }
     for (const connection of connections.splice(0)) connection.destroy();
     const latencies = new LatencyHistogram();
     const lostMs = performance.now();
-    const onOpen = (): void => latencies.record(performance.now() - lostMs);
-    connections.push(...(await openConnections({ ...common, onOpen, concurrency: stormConcurrency })));
+    const onOpen = (connection: MeshConnection): void => {
+      latencies.record(performance.now() - lostMs);
+      connections.push(connection);
+    };
+    await openConnections({ ...common, onOpen, concurrency: stormConcurrency });
     return {
       connections: count,
       connectsPerSecond,

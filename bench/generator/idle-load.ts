@@ -22,14 +22,17 @@ async function settledRssKib(pid: number, failed: Promise<never>): Promise<numbe
   return lowest;
 }
 
-/** Sends each connection's heartbeat every 30 s, a share of them at each tick. Answers the stop. */
+/** Sends each connection's heartbeat every 30 s, a share of them at each tick; their list may grow. Answers the stop. */
 export function startHeartbeats(connections: readonly MeshConnection[]): () => void {
   const heartbeat = encodeRequest(addresses.heartbeat, 2, new Uint8Array(0));
   let due = 0;
   let next = 0;
   const timer = setInterval(() => {
     due += (connections.length * heartbeatTickMs) / heartbeatIntervalMs;
-    for (; due >= 1; due--) connections[next++ % connections.length]?.append(heartbeat);
+    for (; due >= 1; due--) {
+      if (next >= connections.length) next = 0;
+      connections[next++]?.append(heartbeat);
+    }
   }, heartbeatTickMs);
   return () => clearInterval(timer);
 }
@@ -43,7 +46,7 @@ export async function runIdleLoad({ accounts, port, serverPid, firstConnections 
   const stopHeartbeats = startHeartbeats(connections);
   const open = async (from: number, to: number): Promise<void> => {
     const some = { pool, port, accounts: accounts.slice(from, to), onPacket: () => () => {}, fail: failure.reject };
-    connections.push(...(await openConnections(some)));
+    await openConnections({ ...some, onOpen: (connection) => connections.push(connection) });
   };
   try {
     await open(0, firstConnections);

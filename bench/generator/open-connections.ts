@@ -14,8 +14,8 @@ export interface OpenOptions {
   /** What the connection at `index` does with its packets. */
   readonly onPacket: (index: number) => OnPacket;
   readonly fail: (error: Error) => void;
-  /** Called at each welcome. */
-  readonly onOpen?: () => void;
+  /** Called at each welcome, in no order. */
+  readonly onOpen?: (connection: MeshConnection) => void;
   /** A connection that cannot be opened is tried again so often, as clients do; told each time. @default 0 */
   readonly retries?: number;
   readonly onRetry?: () => void;
@@ -56,8 +56,9 @@ export async function openConnections(options: OpenOptions): Promise<MeshConnect
   const worker = async (): Promise<void> => {
     while (started < accounts.length) {
       const index = started++;
-      connections[index] = await open(index, options.retries ?? 0);
-      options.onOpen?.();
+      const connection = await open(index, options.retries ?? 0);
+      connections[index] = connection;
+      options.onOpen?.(connection);
     }
   };
   await Promise.all(

@@ -11,6 +11,8 @@ interface Slot {
   readonly outlier: Outlier;
   readonly remote: boolean;
   inFlight: number;
+  /** Which call of the set it had last. */
+  lastCall: number;
 }
 
 function fnv1a(bytes: Uint8Array, seed: number): number {
@@ -38,15 +40,19 @@ function byAffinity(slots: readonly Slot[], affinity: Uint8Array): Slot | undefi
   return best;
 }
 
+const isBefore = (slot: Slot, other: Slot): boolean =>
+  slot.inFlight === other.inFlight ? slot.lastCall < other.lastCall : slot.inFlight < other.inFlight;
+
 function leastBusy(slots: readonly Slot[]): Slot | undefined {
   let best: Slot | undefined;
-  for (const slot of slots) if (best === undefined || slot.inFlight < best.inFlight) best = slot;
+  for (const slot of slots) if (best === undefined || isBefore(slot, best)) best = slot;
   return best;
 }
 
 /**
  * The backends of one SVID. A call with affinity goes to the backend of the highest rendezvous weight, so a backend
- * that comes or goes moves only its own share; other calls go where the fewest are in flight. A backend that fails
+ * that comes or goes moves only its own share; other calls go where the fewest are in flight, and
+ * of those to the one that has waited longest. A backend that fails
  * several times in a row is left out for a while, never more than half of them. A call that may be repeated is, when
  * its backend is out of reach, as long as the retry budget lasts.
  */
@@ -54,6 +60,7 @@ export class BackendSet {
   readonly #now: () => number;
   readonly #budget: RetryBudget;
   #slots: readonly Slot[] = [];
+  #calls = 0;
   /** The only backend, when it is in this mesh: calls to it are not counted, so the common path costs nothing. */
   single: Backend | undefined;
 
@@ -72,7 +79,7 @@ export class BackendSet {
     if (this.#slots.some((slot) => slot.id === id))
       throw new Error(`backend ${id} of SVID ${backend.svid} is attached`);
     const idHash = fnv1a(Buffer.from(id), 0x811c9dc5);
-    this.#replace([...this.#slots, { id, backend, idHash, outlier: new Outlier(), remote, inFlight: 0 }]);
+    this.#replace([...this.#slots, { id, backend, idHash, outlier: new Outlier(), remote, inFlight: 0, lastCall: 0 }]);
   }
 
   /** Takes a backend out; calls in its hands go on. */
@@ -110,6 +117,7 @@ export class BackendSet {
   async #callSlot(slot: Slot, call: Call): Promise<Uint8Array> {
     const startedMs = this.#now();
     slot.inFlight++;
+    slot.lastCall = ++this.#calls;
     try {
       const answer = await slot.backend.handle(call);
       slot.outlier.onSuccess();
