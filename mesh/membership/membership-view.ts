@@ -30,6 +30,8 @@ export interface MembershipViews {
   get(conversationId: Uint8Array): MembershipView | undefined;
   /** Reads the view, or shares a read in hand. Rejects as MessageStore.members does. */
   load(conversationId: Uint8Array): Promise<MembershipView>;
+  /** A user's row, read from the store before it says that the user is not a member, or not any more. */
+  memberOf(conversationId: Uint8Array, userId: bigint): Promise<MemberRow | undefined>;
   /** The next `load` reads the store. */
   invalidate(conversationId: Uint8Array): void;
   /** Applies changes sequenced at `seq`, which the store may not show yet. Older changes than those known are ignored. */
@@ -123,19 +125,28 @@ export function createMembershipViews(options: MembershipViewsOptions): Membersh
     return started;
   };
 
+  const get = (conversationId: Uint8Array): View | undefined => {
+    if (!isGroupId(conversationId)) return directView(conversationId);
+    const view = views.touch(conversationKey(conversationId));
+    return view !== undefined && now() - view.loadedMs <= maxAgeMs ? view : undefined;
+  };
+  const invalidate = (conversationId: Uint8Array): void => {
+    const key = conversationKey(conversationId);
+    loading.delete(key);
+    const view = views.get(key);
+    if (view !== undefined) views.set(key, new View(view.rows, Number.NEGATIVE_INFINITY));
+  };
+
   return {
-    get(conversationId) {
-      if (!isGroupId(conversationId)) return directView(conversationId);
-      const view = views.touch(conversationKey(conversationId));
-      return view !== undefined && now() - view.loadedMs <= maxAgeMs ? view : undefined;
-    },
+    get,
     load,
-    invalidate(conversationId) {
-      const key = conversationKey(conversationId);
-      loading.delete(key);
-      const view = views.get(key);
-      if (view !== undefined) views.set(key, new View(view.rows, Number.NEGATIVE_INFINITY));
+    async memberOf(conversationId, userId) {
+      const known = get(conversationId);
+      if (known?.isMember(userId)) return known.member(userId);
+      invalidate(conversationId);
+      return (await load(conversationId)).member(userId);
     },
+    invalidate,
     async apply(conversationId, seq, changes) {
       if (!isGroupId(conversationId)) return;
       const view = await load(conversationId);

@@ -56,11 +56,9 @@ export function createSendAdmission(options: SendAdmissionOptions): SendAdmissio
     return other === userId || existing.has(other) ? true : checkUser(other);
   };
 
-  const reload = async (userId: bigint, conversationId: Uint8Array): Promise<void> => {
-    // A refusal is never taken from a view that may be stale: the member may have joined a moment ago.
-    membership.invalidate(conversationId);
-    const view = await membership.load(conversationId);
-    if (!view.isMember(userId)) throw new ChappeError("NOT_A_MEMBER");
+  const checkMember = async (userId: bigint, conversationId: Uint8Array): Promise<void> => {
+    const row = await membership.memberOf(conversationId, userId);
+    if (row?.leaveSeq !== 0) throw new ChappeError("NOT_A_MEMBER");
   };
 
   return {
@@ -90,7 +88,7 @@ export function createSendAdmission(options: SendAdmissionOptions): SendAdmissio
     authorise(userId, conversationId) {
       if (!isGroupId(conversationId)) return authoriseDirect(userId, conversationId);
       if (membership.get(conversationId)?.isMember(userId)) return true;
-      return reload(userId, conversationId);
+      return checkMember(userId, conversationId);
     },
   };
 }

@@ -34,7 +34,7 @@ export async function readableRange(
     const [headSeq = 0] = await store.heads([conversationId]);
     return { firstSeq: 1, headSeq };
   }
-  const row = (membership.get(conversationId) ?? (await membership.load(conversationId))).member(userId);
+  const row = await membership.memberOf(conversationId, userId);
   if (row === undefined) throw new ChappeError("NOT_A_MEMBER");
   const [headSeq = 0] = await store.heads([conversationId]);
   return { firstSeq: row.joinSeq, headSeq: row.leaveSeq === 0 ? headSeq : Math.min(headSeq, row.leaveSeq - 1) };

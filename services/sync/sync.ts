@@ -100,7 +100,7 @@ class SyncHandlers {
   }
 
   async #memberRow(userId: bigint, conversationId: Uint8Array): Promise<MemberRow> {
-    const row = (await this.#view(conversationId)).member(userId);
+    const row = await this.#options.membership.memberOf(conversationId, userId);
     if (row === undefined) throw new ChappeError("NOT_A_MEMBER");
     return row;
   }
