@@ -1,6 +1,6 @@
 /**
- * The program of every process: `serve [arguments]` (the default), `config check [arguments]`, `config doc`. Settings
- * are in all/settings.ts.
+ * The program of every process: `serve [arguments]` (the default), `config check [arguments]`, `config doc`,
+ * `engines up|down|status`. Settings are in all/settings.ts.
  */
 import { fileURLToPath } from "node:url";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
@@ -47,12 +47,19 @@ function checkConfig(args: readonly string[]): void {
   console.log(JSON.stringify(readConfig(args, process.env), undefined, 2));
 }
 
+/** Loads the clients of all engines, which no other command wants. */
+async function engines(args: readonly string[]): Promise<void> {
+  const { runEnginesCommand } = await import("./all/engines-command.ts");
+  return runEnginesCommand(args, console.log);
+}
+
 async function main([command = "serve", ...rest]: readonly string[]): Promise<void> {
   if (command.startsWith("--")) return serve([command, ...rest]);
   if (command === "serve") return serve(rest);
   if (command === "config" && rest[0] === "check") return checkConfig(rest.slice(1));
   if (command === "config" && rest.join() === "doc") return console.log(describeSettings());
-  const usage = "usage: serve [arguments] | config check [arguments] | config doc";
+  if (command === "engines") return engines(rest);
+  const usage = "usage: serve [arguments] | config check [arguments] | config doc | engines up|down|status";
   throw new ChappeError("INVALID_ARGUMENT", `unknown command ${command}\n${usage}`);
 }
 

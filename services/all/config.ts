@@ -9,7 +9,13 @@ const port = z.int().min(0).max(65_535);
 const maxWorkers = 64;
 
 /** Roles that a process may have. */
-const roleNames = ["core", "login", "route", "online"] as const;
+const wholeRoles = ["core", "login", "route", "online"] as const;
+
+/** What the role "core" stands for, in the order of their start: roles of their own on engines that processes share. */
+export const coreRoles = ["msg-writer", "push", "business", "msg-proxy", "msg-reader"] as const;
+
+/** One of coreRoles. */
+export type CoreRole = (typeof coreRoles)[number];
 
 const schema = z.strictObject({
   host: z.string().min(1),
@@ -31,7 +37,7 @@ const schema = z.strictObject({
   /** At once and new ones a second; undefined = as in mesh/limits.ts. */
   connectionsPerAddress: z.int().min(1).optional(),
   connectsPerSecondPerAddress: z.int().min(1).optional(),
-  roles: z.array(z.enum(roleNames)).min(1),
+  roles: z.array(z.enum([...wholeRoles, ...coreRoles])).min(1),
   instanceId: z.string().regex(/^[a-z0-9-]{1,40}$/),
   workers: z.int().min(1).max(maxWorkers),
   linkHost: z.string().min(1),
@@ -53,7 +59,11 @@ export type Config = z.infer<typeof schema>;
 
 /** Whether this process needs no other: every role, presence and directory in memory. */
 export const isWhole = ({ roles, redisAddresses }: Config): boolean =>
-  roles.length === roleNames.length && redisAddresses.length === 0;
+  wholeRoles.every((role) => roles.includes(role)) && redisAddresses.length === 0;
+
+/** The modules of messages, push and business that this process has. */
+export const coreRolesOf = ({ roles }: Config): ReadonlySet<CoreRole> =>
+  new Set(roles.includes("core") ? coreRoles : coreRoles.filter((role) => roles.includes(role)));
 
 /** Variable with the settings of a worker, as JSON: its parent has read them already. */
 export const workerSettings = "CHAPPE_WORKER_SETTINGS";

@@ -1,8 +1,10 @@
+import { createMemoryDirectory } from "@chappe/mesh/engines/memory-directory/memory-directory.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
+import type { Router } from "@chappe/mesh/rpc/call.ts";
 import { createRemoteDeliveries } from "@chappe/mesh/rpc/remote-deliveries.ts";
 import { createSignallingWorker } from "../push-worker/signalling-worker.ts";
-import type { Config } from "./config.ts";
+import { type Config, coreRolesOf } from "./config.ts";
 import type { MeshSettings } from "./mesh-settings.ts";
 import type { Engines } from "./open-engines.ts";
 import { openRouteLinks, type RouteLinks } from "./route-links.ts";
@@ -18,15 +20,17 @@ export interface CoreRoleOptions {
   readonly logger: Logger;
 }
 
-/** The process with the log and the stores: messages, push and business. It is served by way of the Routes. */
+/** Messages, push and business, or the modules of them that the settings name. They are served by way of the Routes. */
 export async function startCore({ settings, config, engines, logger }: CoreRoleOptions): Promise<RunningRole> {
-  const shared = createShared(engines);
-  const tokens = await createTokens(engines);
   let links: RouteLinks | undefined;
   const unlinked = (): Promise<never> => Promise.reject(new ChappeError("UNAVAILABLE"));
-  const sinks = createRemoteDeliveries({ router: { call: (call) => links?.router.call(call) ?? unlinked() } });
-  const worker = createSignallingWorker(sinks);
-  const modules = await startModules(engines, { shared, tokens, config, logger, worker, others: [] });
+  const router: Router = { call: (call) => links?.router.call(call) ?? unlinked() };
+  const directory = createMemoryDirectory();
+  const shared = createShared({ store: engines.store, directory }, router);
+  const tokens = await createTokens(engines);
+  const worker = createSignallingWorker(createRemoteDeliveries({ router }));
+  const roles = coreRolesOf(config);
+  const modules = await startModules(engines, { shared, tokens, config, logger, worker, others: [], roles });
   const { svids } = modules;
   links = openRouteLinks({ settings, directory: engines.directory, svids, handler: shared.route, logger });
   const opened = links;
@@ -39,6 +43,7 @@ export async function startCore({ settings, config, engines, logger }: CoreRoleO
     async close() {
       await opened.close();
       for (const part of modules.parts) await part.close();
+      await directory.close();
       tokens.verifier.close();
     },
   };

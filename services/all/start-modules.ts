@@ -12,7 +12,7 @@ import { createTokenSigner } from "@chappe/mesh/auth/token-signer.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import { createMembershipViews } from "@chappe/mesh/membership/membership-view.ts";
-import type { Backend } from "@chappe/mesh/rpc/call.ts";
+import type { Backend, Router } from "@chappe/mesh/rpc/call.ts";
 import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
 import { createLiveContracts } from "@chappe/mesh/rpc/live-contracts.ts";
 import { createRouteTransport } from "@chappe/mesh/rpc/route-transport.ts";
@@ -34,7 +34,8 @@ import type { SignallingWorker } from "../push-worker/signalling-worker.ts";
 import { createRoute } from "../route/create-route.ts";
 import { createSync } from "../sync/sync.ts";
 import { createUsers } from "../users/users.ts";
-import type { Config } from "./config.ts";
+import { type Config, type CoreRole, coreRoles } from "./config.ts";
+import { createNearRouter } from "./create-near-router.ts";
 import type { Engines } from "./open-engines.ts";
 
 /** Something with an end. */
@@ -59,12 +60,14 @@ export async function createTokens({ business }: Engines) {
   return { signer: createTokenSigner({ key }), jwks: { keys: [key.publicJwk] }, refreshKey, resumeKey, feed, verifier };
 }
 
-/** Contracts, Route and membership of a process with stores. */
-export function createShared({ store, directory }: Engines) {
+/** Contracts, Route and membership of a process with stores; `elsewhere` takes calls that its own Route has nobody for. */
+export function createShared({ store, directory }: Pick<Engines, "store" | "directory">, elsewhere?: Router) {
   const contracts = createLiveContracts(createContracts(), limits.maxLiveServices);
   const route = createRoute({ contracts, directory });
+  const router: Router = elsewhere === undefined ? route : createNearRouter(route, elsewhere);
   const membership = createMembershipViews({ store });
-  return { contracts, route, membership, transport: createRouteTransport(route), validator: createRequestValidator() };
+  const transport = createRouteTransport(router);
+  return { contracts, route, membership, transport, validator: createRequestValidator() };
 }
 
 function createBusiness(
@@ -119,27 +122,81 @@ export interface ModulesOptions {
   readonly worker: SignallingWorker;
   /** Services of other modules in this process. */
   readonly others: readonly EdgeService[];
+  /** Which modules. @default all */
+  readonly roles?: ReadonlySet<CoreRole>;
 }
 
-/** Messages, push and business, running and attached to the Route of this process. */
-export async function startModules(engines: Engines, options: ModulesOptions) {
-  const { log, store, business, presence } = engines;
-  const { shared, tokens, config, logger, worker, others } = options;
-  const { route, contracts, membership, validator } = shared;
+/** What modules add to a process: services for doors, backends for Routes, figures, and their ends. */
+class ModuleList {
+  readonly services: EdgeService[] = [];
+  readonly backends: Backend[] = [];
+  readonly stats: Record<string, () => unknown> = {};
+  /** Closed before the Route is: waiting calls are answered. */
+  readonly endings: Part[] = [];
+  /** Closed after it, in order. */
+  readonly parts: Part[] = [];
+  readonly starts: (() => Promise<void>)[] = [];
+}
+
+function addBusiness(list: ModuleList, engines: Engines, { shared, tokens, config }: ModulesOptions): void {
   const { sync, tokenState, services } = createBusiness(engines, shared, tokens, config);
-  services.push(...others);
-  const pushServer = createPushServer({ log, presence, membership, worker, logger });
+  list.services.push(...services);
+  list.backends.push(...services.map((one) => backendOf(one, shared.validator)));
+  list.endings.push({ close: async () => tokenState.close() });
+  list.parts.push(sync);
+}
+
+function addMsgProxy(list: ModuleList, { log, store, business }: Engines, { shared, config }: ModulesOptions): void {
+  const { membership, validator } = shared;
   const { sendsPerSecondPerUser } = config;
   const proxy = createMsgProxy({ log, store, users: business, membership, validator, sendsPerSecondPerUser });
+  list.services.push({ service: MessageService, impl: proxy.impl });
+  list.backends.push(proxy.backend);
+  list.stats.waiting = () => proxy.waitingMessages();
+}
+
+function addMsgReader(list: ModuleList, { store }: Engines, { shared }: ModulesOptions): void {
+  const { membership, validator } = shared;
   const reader = createMsgReader({ store, membership, validator });
-  const pushProxy = createPushProxy({ log, contracts, intake: pushServer, validator });
-  const backends = [...services.map((one) => backendOf(one, validator)), pushProxy, proxy.backend, reader.backend];
-  for (const backend of backends) await route.attach(backend);
-  services.push({ service: MessageService, impl: proxy.impl }, { service: HistoryService, impl: reader.impl });
-  const { writer, expiry } = await startWriting(engines, logger);
-  await pushServer.start();
-  const stats = () => ({ writer: writer.stats(), push: pushServer.stats(), waiting: proxy.waitingMessages() });
-  const ending: Part = { close: async () => tokenState.close() };
-  const parts: Part[] = [ending, route, expiry, writer, pushServer, sync];
-  return { services, svids: backends.map(({ svid }) => svid), stats, parts };
+  list.services.push({ service: HistoryService, impl: reader.impl });
+  list.backends.push(reader.backend);
+}
+
+function addMsgWriter(list: ModuleList, engines: Engines, { logger }: ModulesOptions): void {
+  list.starts.push(async () => {
+    const { writer, expiry } = await startWriting(engines, logger);
+    list.stats.writer = () => writer.stats();
+    list.parts.unshift(expiry, writer);
+  });
+}
+
+function addPush(list: ModuleList, { log, presence }: Engines, { shared, worker, logger }: ModulesOptions): void {
+  const { contracts, membership, validator } = shared;
+  const pushServer = createPushServer({ log, presence, membership, worker, logger });
+  list.backends.push(createPushProxy({ log, contracts, intake: pushServer, validator }));
+  list.stats.push = () => pushServer.stats();
+  list.starts.push(() => pushServer.start());
+  list.parts.push(pushServer);
+}
+
+const addRole = {
+  "msg-writer": addMsgWriter,
+  push: addPush,
+  business: addBusiness,
+  "msg-proxy": addMsgProxy,
+  "msg-reader": addMsgReader,
+} as const satisfies Record<CoreRole, unknown>;
+
+/** Messages, push and business, or some of them, running and attached to the Route of this process. */
+export async function startModules(engines: Engines, options: ModulesOptions) {
+  const { shared, others, roles = new Set(coreRoles) } = options;
+  const list = new ModuleList();
+  for (const role of coreRoles) if (roles.has(role)) addRole[role](list, engines, options);
+  list.services.push(...others);
+  list.backends.push(...others.map((one) => backendOf(one, shared.validator)));
+  for (const backend of list.backends) await shared.route.attach(backend);
+  for (const start of list.starts) await start();
+  const stats = () => Object.fromEntries(Object.entries(list.stats).map(([name, read]) => [name, read()]));
+  const { services, backends, endings, parts } = list;
+  return { services, svids: backends.map(({ svid }) => svid), stats, parts: [...endings, shared.route, ...parts] };
 }

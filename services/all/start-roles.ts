@@ -2,7 +2,7 @@ import type { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import type { Directory } from "@chappe/mesh/ports/directory.ts";
 import type { Presence } from "@chappe/mesh/ports/presence.ts";
-import type { Config } from "./config.ts";
+import { type Config, coreRolesOf } from "./config.ts";
 import { readMeshSettings } from "./mesh-settings.ts";
 import { openEngines } from "./open-engines.ts";
 import type { ListenerPorts } from "./open-listeners.ts";
@@ -80,7 +80,7 @@ async function startInto({ roles, ports }: Started, options: RolesOptions): Prom
   }
   const named = (role: string) =>
     config.roles.length === 1 ? settings : { ...settings, instanceId: `${settings.instanceId}-${role}` };
-  if (has("core")) roles.push(await startCoreWithEngines(options));
+  if (coreRolesOf(config).size > 0) roles.push(await startCoreWithEngines(options));
   if (has("online")) roles.push(await startOnline({ settings: named("online"), directory, presence, logger }));
   if (has("login")) {
     const login = await startLogin({ settings: named("login"), config, directory, logger, serveOther });

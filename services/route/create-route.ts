@@ -28,6 +28,8 @@ export interface Route extends Router {
    * the SVID.
    */
   attach(backend: Backend, id?: string, options?: AttachOptions): Promise<() => Promise<void>>;
+  /** Whether a backend of the SVID is attached. */
+  serves(svid: number): boolean;
   /** Detaches every backend; calls are answered UNAVAILABLE from then on. */
   close(): Promise<void>;
 }
@@ -101,6 +103,10 @@ class ContractRoute implements Route {
     };
     this.#detachers.add(detach);
     return detach;
+  }
+
+  serves(svid: number): boolean {
+    return this.#sets.has(svid);
   }
 
   async close(): Promise<void> {
