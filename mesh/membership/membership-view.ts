@@ -95,65 +95,77 @@ function changedRow(
   return { conversationId, userId, role: 0, joinSeq: old?.joinSeq ?? seq, leaveSeq: seq };
 }
 
-/** Makes an empty cache over a store. */
-export function createMembershipViews(options: MembershipViewsOptions): MembershipViews {
-  const { store, maxAgeMs = limits.membershipViewMaxAgeMs, now = Date.now } = options;
-  const views = new BoundedMap<string, View>(options.maxViews ?? limits.maxMembershipViews);
-  const loading = new Map<string, Promise<View>>();
+class Cache implements MembershipViews {
+  readonly #store: MembershipViewsOptions["store"];
+  readonly #maxAgeMs: number;
+  readonly #now: () => number;
+  readonly #views: BoundedMap<string, View>;
+  readonly #loading = new Map<string, Promise<View>>();
 
-  const read = async (conversationId: Uint8Array, key: string): Promise<View> => {
-    const loadedMs = now();
-    const rows = new Map((await store.members(conversationId)).map((row) => [row.userId, row]));
+  constructor(options: MembershipViewsOptions) {
+    this.#store = options.store;
+    this.#maxAgeMs = options.maxAgeMs ?? limits.membershipViewMaxAgeMs;
+    this.#now = options.now ?? Date.now;
+    this.#views = new BoundedMap(options.maxViews ?? limits.maxMembershipViews);
+  }
+
+  get(conversationId: Uint8Array): View | undefined {
+    if (!isGroupId(conversationId)) return directView(conversationId);
+    const view = this.#views.touch(conversationKey(conversationId));
+    return view !== undefined && this.#now() - view.loadedMs <= this.#maxAgeMs ? view : undefined;
+  }
+
+  load(conversationId: Uint8Array): Promise<View> {
+    if (!isGroupId(conversationId)) return Promise.resolve(directView(conversationId));
+    const key = conversationKey(conversationId);
+    const inHand = this.#loading.get(key);
+    if (inHand !== undefined) return inHand;
+    const started = this.#read(conversationId, key).finally(() => {
+      if (this.#loading.get(key) === started) this.#loading.delete(key);
+    });
+    this.#loading.set(key, started);
+    return started;
+  }
+
+  async memberOf(conversationId: Uint8Array, userId: bigint): Promise<MemberRow | undefined> {
+    const known = this.get(conversationId);
+    if (known?.isMember(userId)) return known.member(userId);
+    this.invalidate(conversationId);
+    return (await this.load(conversationId)).member(userId);
+  }
+
+  invalidate(conversationId: Uint8Array): void {
+    const key = conversationKey(conversationId);
+    this.#loading.delete(key);
+    const view = this.#views.get(key);
+    if (view !== undefined) this.#views.set(key, new View(view.rows, Number.NEGATIVE_INFINITY));
+  }
+
+  async apply(conversationId: Uint8Array, seq: number, changes: readonly MembershipChange[]): Promise<void> {
+    if (!isGroupId(conversationId)) return;
+    const view = await this.load(conversationId);
+    const rows = new Map(view.rows);
+    for (const change of changes)
+      rows.set(change.userId, changedRow(conversationId, rows.get(change.userId), seq, change));
+    this.#views.set(conversationKey(conversationId), new View(rows, view.loadedMs));
+  }
+
+  async #read(conversationId: Uint8Array, key: string): Promise<View> {
+    const loadedMs = this.#now();
+    const rows = new Map((await this.#store.members(conversationId)).map((row) => [row.userId, row]));
     // The push side may have shown a change that the store did not have when it was read.
-    for (const known of views.get(key)?.rows.values() ?? []) {
+    for (const known of this.#views.get(key)?.rows.values() ?? []) {
       const stored = rows.get(known.userId);
       const storedSeq = stored === undefined ? 0 : Math.max(stored.joinSeq, stored.leaveSeq);
       if (Math.max(known.joinSeq, known.leaveSeq) > storedSeq) rows.set(known.userId, known);
     }
     const view = new View(rows, loadedMs);
-    views.set(key, view);
+    this.#views.set(key, view);
     return view;
-  };
+  }
+}
 
-  const load = (conversationId: Uint8Array): Promise<View> => {
-    if (!isGroupId(conversationId)) return Promise.resolve(directView(conversationId));
-    const key = conversationKey(conversationId);
-    const inHand = loading.get(key);
-    if (inHand !== undefined) return inHand;
-    const started = read(conversationId, key).finally(() => loading.delete(key));
-    loading.set(key, started);
-    return started;
-  };
-
-  const get = (conversationId: Uint8Array): View | undefined => {
-    if (!isGroupId(conversationId)) return directView(conversationId);
-    const view = views.touch(conversationKey(conversationId));
-    return view !== undefined && now() - view.loadedMs <= maxAgeMs ? view : undefined;
-  };
-  const invalidate = (conversationId: Uint8Array): void => {
-    const key = conversationKey(conversationId);
-    loading.delete(key);
-    const view = views.get(key);
-    if (view !== undefined) views.set(key, new View(view.rows, Number.NEGATIVE_INFINITY));
-  };
-
-  return {
-    get,
-    load,
-    async memberOf(conversationId, userId) {
-      const known = get(conversationId);
-      if (known?.isMember(userId)) return known.member(userId);
-      invalidate(conversationId);
-      return (await load(conversationId)).member(userId);
-    },
-    invalidate,
-    async apply(conversationId, seq, changes) {
-      if (!isGroupId(conversationId)) return;
-      const view = await load(conversationId);
-      const rows = new Map(view.rows);
-      for (const change of changes)
-        rows.set(change.userId, changedRow(conversationId, rows.get(change.userId), seq, change));
-      views.set(conversationKey(conversationId), new View(rows, view.loadedMs));
-    },
-  };
+/** Makes an empty cache over a store. */
+export function createMembershipViews(options: MembershipViewsOptions): MembershipViews {
+  return new Cache(options);
 }
