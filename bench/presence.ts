@@ -3,13 +3,13 @@
  * Redis, memory per entry, and what idle sessions cost: leases against a key that each heartbeat sets again.
  */
 import { parseArgs } from "node:util";
+import { startRedis } from "@chappe/mesh/dev-engines/start-redis.ts";
 import { createRedisPresence } from "@chappe/mesh/engines/redis-presence/redis-presence.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import { idleWithHeartbeats, idleWithLeases } from "./presence/idle-commands.ts";
 import { measureRates } from "./presence/measure-rates.ts";
 import { entriesOf, loginIdsFor } from "./presence/presence-load.ts";
 import { createRedisMeter } from "./presence/redis-meter.ts";
-import { startRedis } from "./support/redis-servers.ts";
 
 const defaultSessions = 100_000;
 /** Sweeps are asked for, so that a virtual second has its one. */

@@ -89,6 +89,34 @@ export const limits = Object.freeze({
   presenceGarbageMs: 1_800_000,
   /** Login processes whose leases a reader asks for in advance. */
   maxKnownLogins: 4_096,
+  /** MySQL: a connection attempt, one statement, a wait for a lock, an idle session as the server and as the pool see it. */
+  mysqlConnectTimeoutMs: 5_000,
+  mysqlStatementTimeoutMs: 15_000,
+  mysqlLockWaitMs: 5_000,
+  mysqlSessionIdleMs: 60_000,
+  mysqlPoolIdleMs: 30_000,
+  /** MySQL: connections of one store, callers waiting for one, how long closing waits for those in use. */
+  maxMysqlConnections: 8,
+  maxMysqlWaiting: 1_024,
+  mysqlCloseTimeoutMs: 5_000,
+  /** MySQL: one packet of statements (its max_allowed_packet is 16 MiB or more), rows of one of them. */
+  maxMysqlPacketBytes: 1024 * 1024,
+  maxMysqlRowsPerStatement: 1_000,
+  /** MySQL: a transaction that lost a deadlock is tried again so often; a commit of unknown outcome is settled for so long. */
+  maxMysqlDeadlockRetries: 5,
+  mysqlRetryMs: 10,
+  mysqlRetryMaxMs: 500,
+  mysqlSettleMs: 10_000,
+  /** MySQL: messages and bytes of one stored run, runs and ids of one read, dedupe rows of one delete. */
+  maxMysqlRunMessages: 256,
+  maxMysqlRunBytes: 64 * 1024,
+  maxMysqlRunsPerRead: 64,
+  maxMysqlIdsPerRead: 4_096,
+  maxMysqlRowsPerDelete: 2_000,
+  /** MySQL: partitions are made for so many days ahead; looked at so often. A migration waits so long for another one. */
+  mysqlDaysAhead: 7,
+  mysqlDayCheckMs: 3_600_000,
+  mysqlMigrateWaitMs: 60_000,
   /** An entry of the Directory outlives its process by so much. */
   directoryTtlMs: 3_000,
   /** Links: an attempt may take so long; the wait between attempts grows from the first to the second. */

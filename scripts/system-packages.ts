@@ -17,11 +17,22 @@ export const systemPrograms: readonly SystemProgram[] = [
     debianPackage: "redis-server",
     why: "presence and directory are tested on a real cluster",
   },
+  // The core packages: they bring no system service.
+  { program: "mariadb-install-db", debianPackage: "mariadb-server-core", why: "the MySQL store is tested on MariaDB" },
+  { program: "my_print_defaults", debianPackage: "mariadb-client-core", why: "MariaDB's set-up asks it for settings" },
   { program: "curl", debianPackage: "curl", why: "the README's tour is run with it" },
   { program: "go", debianPackage: "golang-go", why: "backends and clients in Go are tested, grpcurl is built with it" },
   { program: "python3", debianPackage: "python3-venv", why: "a backend in Python is tested" },
-  { program: "mvn", debianPackage: "maven", why: "a backend in Java is built with it" },
-  { program: "java", debianPackage: "default-jdk-headless", why: "a backend in Java is tested" },
+  {
+    program: "mvn",
+    debianPackage: "maven",
+    why: "a backend in Java is built with it, Kafka and HBase are fetched with it",
+  },
+  {
+    program: "java",
+    debianPackage: "default-jdk-headless",
+    why: "a backend in Java is tested, Kafka and HBase run in it",
+  },
 ];
 
 const installTimeoutMs = 600_000;

@@ -1,6 +1,6 @@
+import type { RedisNode } from "@chappe/mesh/dev-engines/start-redis.ts";
 import { Redis } from "ioredis";
 import { cpuSecondsOf } from "../support/process-usage.ts";
-import type { RedisNode } from "../support/redis-servers.ts";
 
 /** Calls by name of command. */
 export type CommandCalls = Readonly<Record<string, number>>;

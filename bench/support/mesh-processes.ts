@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type RedisServers, startRedis } from "@chappe/mesh/dev-engines/start-redis.ts";
 import { loadSettings } from "../scenarios/bench-server.ts";
-import { type RedisServers, startRedis } from "./redis-servers.ts";
 import { type ServerProcess, startServer } from "./start-server.ts";
 
 const defaultRedisNodes = 6;

@@ -1,4 +1,4 @@
-import { type RedisServers, startRedis } from "@chappe/bench/support/redis-servers.ts";
+import { type RedisServers, startRedis } from "@chappe/mesh/dev-engines/start-redis.ts";
 import { openRedis, type RedisClient } from "@chappe/mesh/engines/redis/open-redis.ts";
 import { createRedisDirectory } from "@chappe/mesh/engines/redis-directory/redis-directory.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -56,10 +56,10 @@ describe("Redis directory", () => {
     await directory.register(entry);
     directory.watch("route", (entries) => void lists.push(entries.length));
     await expect.poll(() => lists).toEqual([1]);
-    await servers.nodes[0]!.stop("SIGSTOP");
+    await servers.nodes[0]!.kill("SIGSTOP");
     await expect(directory.list("route")).rejects.toThrow();
     expect(lists).toEqual([1]);
-    await servers.nodes[0]!.stop("SIGCONT");
+    await servers.nodes[0]!.kill("SIGCONT");
     await expect.poll(() => directory.list("route").catch(() => []), { timeout: 10_000 }).toEqual([entry]);
     await side.flushall();
     await expect.poll(() => directory.list("route").catch(() => []), { timeout: 10_000 }).toEqual([entry]);

@@ -1,4 +1,4 @@
-import { type RedisServers, startRedis } from "@chappe/bench/support/redis-servers.ts";
+import { type RedisServers, startRedis } from "@chappe/mesh/dev-engines/start-redis.ts";
 import { openRedis, type RedisClient } from "@chappe/mesh/engines/redis/open-redis.ts";
 import { createRedisPresence } from "@chappe/mesh/engines/redis-presence/redis-presence.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
@@ -93,7 +93,7 @@ describe("Redis presence", () => {
       connectionId: BigInt(i + 1),
     }));
     await presence.register(entries);
-    await servers.nodes[0]!.stop("SIGKILL");
+    await servers.nodes[0]!.kill("SIGKILL");
     await expect
       .poll(
         async () => {
