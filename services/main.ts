@@ -1,6 +1,6 @@
 /**
  * The program of every process: `serve [arguments]` (the default), `config check [arguments]`, `config doc`,
- * `engines up|down|status`. Settings are in all/settings.ts.
+ * `engines up|down|status`, `migrate [--mysql-url URL]`. Settings are in all/settings.ts.
  */
 import { fileURLToPath } from "node:url";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
@@ -8,6 +8,7 @@ import { createLogger } from "@chappe/mesh/lifecycle/logger.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import { isWhole, readConfig, workerSettings } from "./all/config.ts";
 import { createDemoData } from "./all/demo-data.ts";
+import { migrateDatabase } from "./all/migrate-database.ts";
 import { describeSettings } from "./all/settings.ts";
 import { showTable } from "./all/show-table.ts";
 import { startProcess } from "./all/start-process.ts";
@@ -59,7 +60,9 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<vo
   if (command === "config" && rest[0] === "check") return checkConfig(rest.slice(1));
   if (command === "config" && rest.join() === "doc") return console.log(describeSettings());
   if (command === "engines") return engines(rest);
-  const usage = "usage: serve [arguments] | config check [arguments] | config doc | engines up|down|status";
+  if (command === "migrate") return console.log(JSON.stringify(await migrateDatabase(rest, process.env)));
+  const usage =
+    "usage: serve [arguments] | config check [arguments] | config doc | engines up|down|status | migrate [--mysql-url URL]";
   throw new ChappeError("INVALID_ARGUMENT", `unknown command ${command}\n${usage}`);
 }
 

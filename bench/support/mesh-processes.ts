@@ -22,9 +22,18 @@ export class MeshProcesses {
   readonly #directory = mkdtempSync(join(tmpdir(), "chappe-mesh-"));
   readonly #members = new Map<string, Member>();
   #redis: RedisServers | undefined;
+  #env: Readonly<Record<string, string>> = {};
 
-  /** Starts the Redis Cluster (one server when `redisNodes` is 1) and these processes, "name=roles" each: Routes first, since the others wait for one. */
-  async start(members: Readonly<Record<string, string>>, redisNodes = defaultRedisNodes): Promise<void> {
+  /**
+   * Starts the Redis Cluster (one server when `redisNodes` is 1) and these processes, "name=roles" each: Routes first,
+   * since the others wait for one. `env` is added to the environment of each.
+   */
+  async start(
+    members: Readonly<Record<string, string>>,
+    redisNodes = defaultRedisNodes,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    this.#env = env;
     writeFileSync(join(this.#directory, "link-secret"), randomBytes(32));
     this.#redis = await startRedis({ nodes: redisNodes });
     const isRoute = ([, roles]: [string, string]): boolean => roles === "route";
@@ -113,6 +122,7 @@ export class MeshProcesses {
   #spawn(name: string, roles: string, port: number, more: readonly string[]): Promise<ServerProcess> {
     const env = {
       ...loadSettings,
+      ...this.#env,
       CHAPPE_INSTANCE_ID: name,
       CHAPPE_LINK_SECRET_FILE: join(this.#directory, "link-secret"),
       CHAPPE_REDIS_ADDRESSES: this.#redis!.addresses.join(),

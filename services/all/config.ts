@@ -46,6 +46,8 @@ const schema = z.strictObject({
   routes: z.array(z.string()),
   redisAddresses: z.array(z.string()),
   linkSecretFile: z.string().min(1).optional(),
+  mysqlUrl: z.string().min(1).optional(),
+  mysqlPasswordFile: z.string().min(1).optional(),
   backendsFile: z.string().min(1).optional(),
   /** "*" alone = every origin. */
   corsOrigins: z.array(z.string()),

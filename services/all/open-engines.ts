@@ -3,8 +3,6 @@ import { createEmbeddedLog } from "@chappe/mesh/engines/embedded-log/create-embe
 import { lockDirectory } from "@chappe/mesh/engines/embedded-log/lock-directory.ts";
 import { createMemoryDirectory } from "@chappe/mesh/engines/memory-directory/memory-directory.ts";
 import { createMemoryPresence } from "@chappe/mesh/engines/memory-presence/memory-presence.ts";
-import { createSqliteBusinessStore } from "@chappe/mesh/engines/sqlite-business-store/create-sqlite-business-store.ts";
-import { createSqliteMessageStore } from "@chappe/mesh/engines/sqlite-message-store/create-sqlite-message-store.ts";
 import type { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import type { BusinessStore } from "@chappe/mesh/ports/business-store.ts";
@@ -13,6 +11,7 @@ import type { Log } from "@chappe/mesh/ports/log.ts";
 import type { MessageStore } from "@chappe/mesh/ports/message-store.ts";
 import type { Presence } from "@chappe/mesh/ports/presence.ts";
 import type { Config } from "./config.ts";
+import { openStores } from "./open-stores.ts";
 
 /** What the modules stand on. */
 export interface Engines {
@@ -25,7 +24,8 @@ export interface Engines {
 }
 
 /**
- * Opens the embedded engines of a data directory, which belongs to this process until `close`. Presence and directory
+ * Opens the embedded engines of a data directory, which belongs to this process until `close`; the stores are MySQL's
+ * when the settings name one. Presence and directory
  * are this process's own unless they are given, and then stay the caller's to close.
  */
 export async function openEngines(
@@ -46,10 +46,9 @@ export async function openEngines(
     lock.release();
   };
   try {
-    const store = keep(
-      await createSqliteMessageStore({ directory: dataDirectory, onFailed, flushIntervalMs: config.flushIntervalMs }),
-    );
-    const business = keep(await createSqliteBusinessStore({ directory: dataDirectory, onFailed }));
+    const stores = await openStores(config, logger, onFailed);
+    const store = keep(stores.store);
+    const business = keep(stores.business);
     const log = keep(
       await createEmbeddedLog({
         directory: join(dataDirectory, "log"),

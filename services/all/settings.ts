@@ -59,6 +59,8 @@ const storing: readonly Setting[] = [
     fallback: 500,
   }),
   number("minFreeBytes", "MIN_FREE_BYTES", "disk space that the log leaves alone", { fallback: 64 * 1024 * 1024 }),
+  text("mysqlUrl", "MYSQL_URL", "MySQL 8 or MariaDB, `mysql://user@host:3306/database`; none = SQLite"),
+  text("mysqlPasswordFile", "MYSQL_PASSWORD_FILE", "file with the password of that user"),
 ];
 
 const meshing: readonly Setting[] = [

@@ -2,6 +2,7 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { killAllInOne } from "./kill-all-in-one.ts";
+import { persistenceActs, persistenceMembers, startPersistenceEngines } from "./persistence.ts";
 import { defaultKillOptions, type KillOptions, type KillResult } from "./run-under-load.ts";
 import { disturbSignalling, everyAct, foldedMembers, signallingMembers } from "./signalling.ts";
 import { summarise } from "./summarise.ts";
@@ -16,6 +17,16 @@ const cases: Readonly<Record<string, FaultCase>> = {
   signalling: {
     about: "kill -9, SIGSTOP 10 s and SIGTERM of every process of login x2, route x2, online x2 and core",
     run: (options) => disturbSignalling({ ...options, members: signallingMembers, acts: everyAct(signallingMembers) }),
+  },
+  persistence: {
+    about: "kill -9, SIGSTOP 10 s and SIGTERM of core and of MariaDB beneath it",
+    run: (options) =>
+      disturbSignalling({
+        ...options,
+        members: persistenceMembers,
+        acts: persistenceActs,
+        startEngines: startPersistenceEngines,
+      }),
   },
   "signalling-folded": {
     about: "the same with Online in Login's processes",

@@ -1,4 +1,5 @@
 import { MeshProcesses } from "@chappe/bench/support/mesh-processes.ts";
+import type { EngineServer } from "@chappe/mesh/dev-engines/engine-server.ts";
 import { createSeededRandom } from "../history/seeded-random.ts";
 import { framesOver, transportKinds } from "./frames-over.ts";
 import { type KillOptions, type KillResult, type LoadView, runUnderLoad } from "./run-under-load.ts";
@@ -72,13 +73,27 @@ async function inFlightNow(on: LoadView): Promise<number> {
   return on.inFlight();
 }
 
+async function harmEngine(server: EngineServer, harm: Harm): Promise<void> {
+  if (harm === "stall") {
+    await server.kill("SIGSTOP");
+    await new Promise((resolve) => setTimeout(resolve, stallMs));
+    return server.kill("SIGCONT");
+  }
+  await server.kill(harm === "kill" ? "SIGKILL" : "SIGTERM");
+  return server.restart();
+}
+
+async function harmProcess(mesh: MeshProcesses, { name, harm }: Act): Promise<unknown> {
+  if (harm === "kill") return mesh.killAndRestart(name);
+  return harm === "stall" ? mesh.stall(name, stallMs) : mesh.terminateAndRestart(name);
+}
+
 /** Does one act and waits until every client is served again. */
-async function perform(mesh: MeshProcesses, { name, harm }: Act, on: LoadView): Promise<Kill> {
+async function perform(mesh: MeshProcesses, engines: HarmedEngines | undefined, act: Act, on: LoadView): Promise<Kill> {
   const inFlight = await inFlightNow(on);
   const startMs = performance.now();
-  if (harm === "kill") await mesh.killAndRestart(name);
-  else if (harm === "stall") await mesh.stall(name, stallMs);
-  else await mesh.terminateAndRestart(name);
+  const engine = engines?.servers[act.name];
+  await (engine === undefined ? harmProcess(mesh, act) : harmEngine(engine, act.harm));
   await everyoneAcked(on);
   return { inFlight, recoveryMs: performance.now() - startMs };
 }
@@ -87,16 +102,30 @@ async function perform(mesh: MeshProcesses, { name, harm }: Act, on: LoadView): 
 export interface SignallingOptions extends KillOptions {
   readonly members: Readonly<Record<string, string>>;
   readonly acts: readonly Act[];
+  /** Starts the engines beneath the processes. @default the embedded ones */
+  readonly startEngines?: () => Promise<HarmedEngines>;
+}
+
+/** Engines that acts may name. */
+export interface HarmedEngines {
+  readonly servers: Readonly<Record<string, EngineServer>>;
+  /** Settings of the processes on them. */
+  readonly env: Readonly<Record<string, string>>;
+  close(): Promise<void>;
 }
 
 /** Processes of the signalling tier, harmed one after the other under load; then the checker decides. */
 export async function disturbSignalling(options: SignallingOptions): Promise<KillResult> {
   const { members, acts, log, seed } = options;
   const mesh = new MeshProcesses();
+  let engines: HarmedEngines | undefined;
   const random = createSeededRandom(seed);
   const logins = Object.keys(members).filter((name) => name.startsWith("login"));
   return runUnderLoad(options, {
-    start: () => mesh.start(members),
+    async start() {
+      engines = await options.startEngines?.();
+      await mesh.start(members, undefined, engines?.env);
+    },
     httpPort: () => mesh.port(random.pick(logins)),
     // A client that lost its connection tries any Login, as it would by way of a balancer.
     clientPort: () => mesh.port(random.pick(logins)),
@@ -111,7 +140,7 @@ export async function disturbSignalling(options: SignallingOptions): Promise<Kil
         const plan = groups[index % groups.length];
         const change = index < groups.length && plan !== undefined ? addJoiner(port(), on.world, plan) : undefined;
         change?.catch(() => undefined);
-        kills.push(await perform(mesh, act, on));
+        kills.push(await perform(mesh, engines, act, on));
         await change;
         if (index < groups.length && plan !== undefined) await removeLeaver(port(), on.world, plan);
         const { inFlight, recoveryMs } = kills.at(-1)!;
@@ -122,6 +151,7 @@ export async function disturbSignalling(options: SignallingOptions): Promise<Kil
     async close() {
       log(mesh.logs());
       await mesh.close();
+      await engines?.close();
     },
   });
 }

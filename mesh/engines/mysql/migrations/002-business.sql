@@ -1,0 +1,37 @@
+-- The tables and columns of the SQLite business store, by the same names.
+CREATE TABLE IF NOT EXISTS user (
+  id BIGINT UNSIGNED NOT NULL PRIMARY KEY,
+  name VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  display_name VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  password_hash VARCHAR(1000) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  session_version BIGINT UNSIGNED NOT NULL,
+  UNIQUE KEY user_name (name)
+) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS session (
+  id BIGINT UNSIGNED NOT NULL PRIMARY KEY,
+  user BIGINT UNSIGNED NOT NULL,
+  refresh_hash VARBINARY(64) NOT NULL,
+  expires_time_ms BIGINT UNSIGNED NOT NULL,
+  KEY session_user (user)
+) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS chat_group (
+  id BINARY(16) NOT NULL PRIMARY KEY,
+  title VARCHAR(400) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  owner BIGINT UNSIGNED NOT NULL,
+  created_time_ms BIGINT UNSIGNED NOT NULL
+) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS `cursor` (
+  conversation BINARY(16) NOT NULL,
+  user BIGINT UNSIGNED NOT NULL,
+  delivered_seq BIGINT UNSIGNED NOT NULL,
+  read_seq BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (conversation, user)
+) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS secret (
+  name VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
+  value VARBINARY(4096) NOT NULL
+) ENGINE = InnoDB;
