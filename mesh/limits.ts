@@ -117,6 +117,27 @@ export const limits = Object.freeze({
   mysqlDaysAhead: 7,
   mysqlDayCheckMs: 3_600_000,
   mysqlMigrateWaitMs: 60_000,
+  /** Kafka: an attempt to connect, one request, one append with its repetitions, what a broker has for one produce. */
+  kafkaConnectTimeoutMs: 3_000,
+  kafkaRequestTimeoutMs: 10_000,
+  kafkaAppendTimeoutMs: 15_000,
+  kafkaProduceTimeoutMs: 5_000,
+  /** Kafka: tries of other requests, and the waits between them. */
+  maxKafkaRetries: 5,
+  kafkaRetryMs: 100,
+  kafkaRetryMaxMs: 1_000,
+  /** Kafka: bytes and records of one partition in one produce, bytes of one fetch and how long it waits for the first. */
+  maxKafkaProduceBytes: 1024 * 1024,
+  maxKafkaProduceRecords: 512,
+  maxKafkaFetchBytes: 4 * 1024 * 1024,
+  kafkaFetchWaitMs: 500,
+  /** Kafka: a reader that is silent for so long loses its partitions; a rebalance takes at most so long. */
+  kafkaSessionTimeoutMs: 6_000,
+  kafkaHeartbeatMs: 1_500,
+  kafkaRebalanceTimeoutMs: 6_000,
+  /** Kafka: offsets of readers are remembered so often; topics keep records so long. */
+  kafkaCommitMs: 1_000,
+  kafkaRetentionMs: 7 * 86_400_000,
   /** An entry of the Directory outlives its process by so much. */
   directoryTtlMs: 3_000,
   /** Links: an attempt may take so long; the wait between attempts grows from the first to the second. */

@@ -67,7 +67,11 @@ export interface Log {
   append(topic: Topic, partition: number, payload: Uint8Array): Promise<Appended>;
   /** Offset after the last durable record of the partition; 0 when empty. */
   end(topic: Topic, partition: number): Promise<number>;
-  /** Members of one group share the partitions of the topic; each partition has one owner in the group. */
+  /**
+   * Members of one group share the partitions of the topic; each partition has one owner in the group. An engine over
+   * several processes (Kafka) may give the partitions of a member that is slow or gone to another one before `revoked`
+   * has settled there: whoever commits elsewhere compares epochs.
+   */
   subscribe(topic: Topic, group: string, consumer: LogConsumer): Promise<LogSubscription>;
   /** Settles appends in hand, then stops. Idempotent. */
   close(): Promise<void>;

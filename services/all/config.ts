@@ -46,6 +46,9 @@ const schema = z.strictObject({
   routes: z.array(z.string()),
   redisAddresses: z.array(z.string()),
   linkSecretFile: z.string().min(1).optional(),
+  kafkaBrokers: z.array(z.string().regex(/^[^\s:]+:\d{1,5}$|^\[[\da-fA-F:]+\]:\d{1,5}$/, "must be host:port")),
+  kafkaPartitions: z.int().min(1).max(4_096),
+  kafkaPrefix: z.string().regex(/^[a-zA-Z0-9._-]{1,100}$/),
   mysqlUrl: z.string().min(1).optional(),
   mysqlPasswordFile: z.string().min(1).optional(),
   backendsFile: z.string().min(1).optional(),
@@ -115,6 +118,13 @@ function convert({ kind }: Setting, value: string): unknown {
 /** What does not fit together, though each value is one of its setting. */
 function checkTogether(config: Config): void {
   checkCorsOrigins(config.corsOrigins);
+  const { kafkaBrokers, mysqlUrl } = config;
+  const isShared = kafkaBrokers.length > 0 && mysqlUrl !== undefined;
+  const parts = coreRolesOf(config).size;
+  if (parts > 0 && parts < coreRoles.length && !isShared) {
+    const message = "a part of core needs kafkaBrokers and mysqlUrl, which it shares with the other parts";
+    refuse([{ field: "roles", rule: "together", message }]);
+  }
   if (config.workers === 1) return;
   const { roles, port: http, tcpPort, grpcPort, udpPort, opsPort } = config;
   const only = (message: string): never => refuse([{ field: "workers", rule: "together", message }]);

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { createEmbeddedLog } from "@chappe/mesh/engines/embedded-log/create-embedded-log.ts";
 import { lockDirectory } from "@chappe/mesh/engines/embedded-log/lock-directory.ts";
+import { createKafkaLog } from "@chappe/mesh/engines/kafka-log/create-kafka-log.ts";
 import { createMemoryDirectory } from "@chappe/mesh/engines/memory-directory/memory-directory.ts";
 import { createMemoryPresence } from "@chappe/mesh/engines/memory-presence/memory-presence.ts";
 import type { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
@@ -23,9 +24,28 @@ export interface Engines {
   close(): Promise<void>;
 }
 
+/** The log that the settings name: Kafka, or the journal of the data directory. */
+function openLog(config: Config, logger: Logger, onFailed: (error: ChappeError) => void): Promise<Log> {
+  const { kafkaBrokers: brokers, kafkaPartitions: partitions, kafkaPrefix: prefix } = config;
+  if (brokers.length > 0) {
+    const report = (what: string, fields: Readonly<Record<string, unknown>>) => logger.warn(`kafka.${what}`, fields);
+    return createKafkaLog({ brokers, partitions, prefix, onFailed, report });
+  }
+  return createEmbeddedLog({
+    directory: join(config.dataDirectory, "log"),
+    minFreeBytes: config.minFreeBytes,
+    onFailed,
+    report: ({ kind, ...fields }) => logger.warn(`log.${kind}`, fields),
+  });
+}
+
+/** Whether nothing is kept in the data directory. */
+export const needsNoData = ({ kafkaBrokers, mysqlUrl }: Config): boolean =>
+  kafkaBrokers.length > 0 && mysqlUrl !== undefined;
+
 /**
- * Opens the embedded engines of a data directory, which belongs to this process until `close`; the stores are MySQL's
- * when the settings name one. Presence and directory
+ * Opens the engines that the settings name: Kafka and MySQL, or the embedded ones of a data directory, which belongs to
+ * this process until `close`. Presence and directory
  * are this process's own unless they are given, and then stay the caller's to close.
  */
 export async function openEngines(
@@ -35,7 +55,7 @@ export async function openEngines(
   shared?: Pick<Engines, "presence" | "directory">,
 ): Promise<Engines> {
   const { dataDirectory } = config;
-  const lock = lockDirectory(dataDirectory);
+  const lock = needsNoData(config) ? undefined : lockDirectory(dataDirectory);
   const opened: { close(): Promise<void> }[] = [];
   const keep = <T extends { close(): Promise<void> }>(engine: T): T => {
     opened.unshift(engine);
@@ -43,20 +63,13 @@ export async function openEngines(
   };
   const close = async (): Promise<void> => {
     for (const engine of opened) await engine.close();
-    lock.release();
+    lock?.release();
   };
   try {
     const stores = await openStores(config, logger, onFailed);
     const store = keep(stores.store);
     const business = keep(stores.business);
-    const log = keep(
-      await createEmbeddedLog({
-        directory: join(dataDirectory, "log"),
-        minFreeBytes: config.minFreeBytes,
-        onFailed,
-        report: ({ kind, ...fields }) => logger.warn(`log.${kind}`, fields),
-      }),
-    );
+    const log = keep(await openLog(config, logger, onFailed));
     const presence = shared?.presence ?? keep(createMemoryPresence());
     const directory = shared?.directory ?? keep(createMemoryDirectory());
     return { log, store, business, presence, directory, close };

@@ -59,6 +59,11 @@ const storing: readonly Setting[] = [
     fallback: 500,
   }),
   number("minFreeBytes", "MIN_FREE_BYTES", "disk space that the log leaves alone", { fallback: 64 * 1024 * 1024 }),
+  list("kafkaBrokers", "KAFKA_BROKERS", "Kafka brokers, host:port; none = a journal in the data directory"),
+  number("kafkaPartitions", "KAFKA_PARTITIONS", "partitions of each topic, fixed for the life of the data", {
+    fallback: 32,
+  }),
+  text("kafkaPrefix", "KAFKA_PREFIX", "what names of topics and groups begin with", { fallback: "chappe" }),
   text("mysqlUrl", "MYSQL_URL", "MySQL 8 or MariaDB, `mysql://user@host:3306/database`; none = SQLite"),
   text("mysqlPasswordFile", "MYSQL_PASSWORD_FILE", "file with the password of that user"),
 ];

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
 /** What happens to the connection that sends the next COMMIT. */
 export type Cut =
@@ -10,87 +10,101 @@ export type Cut =
   /** The client is cut at once; the server gets it when `releaseCommit` is called. */
   | "late";
 
-/** A TCP proxy in front of a MySQL server that cuts connections at COMMIT. */
-export interface CuttingProxy {
-  readonly port: number;
-  /** Settles when a connection was cut so. */
-  cutNext(cut: Cut): Promise<void>;
-  /** Lets go of a COMMIT that is late, and of its connection. */
-  releaseCommit(): void;
-  /** True: all connections are cut, and new ones as soon as they come. */
-  refuse(refused: boolean): void;
-  close(): Promise<void>;
-}
-
 const commit = Buffer.from("COMMIT");
 const isCommit = (chunk: Buffer): boolean => chunk.subarray(-commit.length).equals(commit);
 
-/** Starts one on a free port of 127.0.0.1. */
-export async function startCuttingProxy(target: { host: string; port: number }): Promise<CuttingProxy> {
-  const sockets = new Set<Socket>();
-  let next: { cut: Cut; done: () => void } | undefined;
-  let release = (): void => undefined;
-  let refused = false;
+/** A TCP proxy in front of a MySQL server that cuts connections at COMMIT. */
+export class CuttingProxy {
+  readonly #sockets = new Set<Socket>();
+  readonly #listener: Server;
+  #next: { readonly cut: Cut; readonly done: () => void } | undefined;
+  #release = (): void => undefined;
+  #refused = false;
 
-  const cutAt = (client: Socket, server: Socket, chunk: Buffer): void => {
-    const { cut, done } = next!;
-    next = undefined;
-    const end = (): void => {
-      client.destroy();
-      done();
-    };
-    if (cut === "before") server.destroy();
-    if (cut === "after") {
-      server.removeAllListeners("data").once("data", () => {
-        server.destroy();
-        end();
-      });
-      server.write(chunk);
-      return;
-    }
-    if (cut === "late") {
-      server.removeAllListeners("data").removeAllListeners("close");
-      release = () => {
-        server.once("data", () => server.destroy()).resume();
-        server.write(chunk);
-      };
-    }
-    client.removeAllListeners("close");
-    end();
-  };
+  constructor(target: { readonly host: string; readonly port: number }) {
+    this.#listener = createServer((client) => {
+      if (this.#refused) client.destroy();
+      else this.#join(client, connect(target));
+    });
+  }
 
-  const listener = createServer((client) => {
-    if (refused) return void client.destroy();
-    const server = connect(target);
+  get port(): number {
+    return (this.#listener.address() as AddressInfo).port;
+  }
+
+  async listen(): Promise<void> {
+    this.#listener.listen(0, "127.0.0.1");
+    await once(this.#listener, "listening");
+  }
+
+  /** Settles when a connection was cut so. */
+  cutNext(cut: Cut): Promise<void> {
+    return new Promise((done) => {
+      this.#next = { cut, done };
+    });
+  }
+
+  /** Lets go of a COMMIT that is late, and of its connection. */
+  releaseCommit(): void {
+    this.#release();
+  }
+
+  /** True: all connections are cut, and new ones as soon as they come. */
+  refuse(refused: boolean): void {
+    this.#refused = refused;
+    if (refused) for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#listener.close();
+    await once(this.#listener, "close");
+  }
+
+  #join(client: Socket, server: Socket): void {
     for (const socket of [client, server]) {
-      sockets.add(socket);
+      this.#sockets.add(socket);
       socket.on("error", () => undefined);
     }
     client.on("data", (chunk: Buffer) => {
-      if (next !== undefined && isCommit(chunk)) cutAt(client, server, chunk);
+      if (this.#next !== undefined && isCommit(chunk)) this.#cut(client, server, chunk);
       else server.write(chunk);
     });
     server.on("data", (chunk) => client.write(chunk));
     client.on("close", () => server.destroy());
     server.on("close", () => client.destroy());
-  });
-  listener.listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  return {
-    port: (listener.address() as AddressInfo).port,
-    cutNext: (cut) =>
-      new Promise((done) => {
-        next = { cut, done };
-      }),
-    releaseCommit: () => release(),
-    refuse(value) {
-      refused = value;
-      if (value) for (const socket of sockets) socket.destroy();
-    },
-    async close() {
-      for (const socket of sockets) socket.destroy();
-      listener.close();
-      await once(listener, "close");
-    },
-  };
+  }
+
+  #cut(client: Socket, server: Socket, chunk: Buffer): void {
+    const { cut, done } = this.#next!;
+    this.#next = undefined;
+    const end = (): void => {
+      client.destroy();
+      done();
+    };
+    const endWithAnswer = (then: () => void): void => {
+      server.removeAllListeners("data").once("data", () => {
+        server.destroy();
+        then();
+      });
+      server.write(chunk);
+    };
+    if (cut === "after") return endWithAnswer(end);
+    if (cut === "before") server.destroy();
+    else {
+      client.removeAllListeners("close");
+      this.#release = () => endWithAnswer(() => undefined);
+    }
+    end();
+  }
+}
+
+/** Starts one on a free port of 127.0.0.1. */
+export async function startCuttingProxy(target: {
+  readonly host: string;
+  readonly port: number;
+}): Promise<CuttingProxy> {
+  const proxy = new CuttingProxy(target);
+  await proxy.listen();
+  return proxy;
 }

@@ -12,6 +12,8 @@ export interface LogHarness {
   open(): Promise<Log>;
   /** Keeps everything from becoming durable until the answer is called; absent when the engine offers no such hold. */
   holdDurability?(): () => void;
+  /** The engine may give a partition to its next owner before the one before gave it up; epochs decide then. */
+  readonly mayGiveAway?: boolean;
   destroy(): Promise<void>;
 }
 
@@ -231,7 +233,8 @@ function groupTests(bench: Bench): void {
   });
 
   test("a partition is assigned to the next owner only after the one before gave it up", async () => {
-    const { log } = bench;
+    const { log, harness } = bench;
+    if (harness.mayGiveAway === true) return;
     const [gate, entered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const [first, second] = [new TestConsumer(), new TestConsumer()];
     first.onRevoked = () => {

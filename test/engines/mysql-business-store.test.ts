@@ -23,6 +23,19 @@ describeBusinessStore("MySQL", async () => {
   };
 });
 
+test("of two processes that make one secret, the second answers the first one's", async () => {
+  const options = await kit.createDatabase();
+  const [slow, fast] = [await createMysqlBusinessStore(options), await createMysqlBusinessStore(options)];
+  const answer = await slow.secret("key", async () => {
+    expect(await fast.secret("key", async () => Uint8Array.of(1))).toEqual(Uint8Array.of(1));
+    return Uint8Array.of(2);
+  });
+  expect(answer).toEqual(Uint8Array.of(1));
+  expect(await fast.secret("key", async () => Uint8Array.of(3))).toEqual(Uint8Array.of(1));
+  await slow.close();
+  await fast.close();
+});
+
 test("texts come back as they were, and cannot end a statement", async () => {
   const options = await kit.createDatabase();
   const store = await createMysqlBusinessStore(options);

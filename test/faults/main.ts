@@ -19,7 +19,7 @@ const cases: Readonly<Record<string, FaultCase>> = {
     run: (options) => disturbSignalling({ ...options, members: signallingMembers, acts: everyAct(signallingMembers) }),
   },
   persistence: {
-    about: "kill -9, SIGSTOP 10 s and SIGTERM of core and of MariaDB beneath it",
+    about: "kill -9 and SIGSTOP 10 s of the modules of core, and of Kafka and MariaDB beneath them",
     run: (options) =>
       disturbSignalling({
         ...options,

@@ -29,73 +29,88 @@ export interface Committing {
 const isSame = (a: ProgressStep | undefined, b: ProgressStep): boolean =>
   a?.epoch === b.epoch && a.fromOffset === b.fromOffset && a.nextOffset === b.nextOffset;
 
-/** Commits by compare-and-set on the progress, which holds the rows of all steps until the transaction ends. */
-export function createCommitting({ mysql, progress, settleMs }: CommittingOptions): Committing {
+class SettlingCommitting implements Committing {
+  readonly #options: CommittingOptions;
   /** Steps whose COMMIT was sent and not answered, by partition. */
-  const unknown = new Map<number, ProgressStep>();
+  readonly #unknown = new Map<number, ProgressStep>();
 
-  const isUnknown = ({ progress: steps }: StoreCommit): boolean =>
-    steps.length > 0 && steps.every((step) => isSame(unknown.get(step.partition), step));
+  constructor(options: CommittingOptions) {
+    this.#options = options;
+  }
 
-  const forget = (partitions: readonly number[]): void => {
-    for (const partition of partitions) unknown.delete(partition);
-  };
+  forget(partitions: readonly number[]): void {
+    for (const partition of partitions) this.#unknown.delete(partition);
+  }
 
-  /** Only the owner of an epoch moves its progress, so a progress at the steps' ends is their doing. */
-  const tookEffect = async ({ progress: steps }: StoreCommit): Promise<boolean> => {
-    const stored = await progress(steps.map(({ partition }) => partition));
-    return steps.every(({ partition, epoch, nextOffset }) => {
-      const claim = stored.get(partition);
-      return claim?.epoch === epoch && claim.nextOffset === nextOffset;
-    });
-  };
+  async commit(batch: StoreCommit): Promise<void> {
+    const startMs = performance.now();
+    for (let waitMs: number = limits.mysqlRetryMs; ; waitMs = Math.min(limits.mysqlRetryMaxMs, waitMs * 2)) {
+      try {
+        await this.#settle(batch);
+        return this.forget(batch.progress.map(({ partition }) => partition));
+      } catch (error) {
+        this.#judge(batch, error, performance.now() - startMs);
+      }
+      await sleep(waitMs);
+    }
+  }
 
-  const attempt = async (batch: StoreCommit, beforeCommit: () => void): Promise<void> => {
-    const { progress: steps } = batch;
-    const packets = rowPackets(batch);
-    await mysql.transaction(async (session) => {
-      const [moved] = steps.length === 0 ? [0] : await session.run(progressUpdate(steps));
-      if (moved !== steps.length) throw new ChappeError("STALE_OWNER");
-      for (const packet of packets) await session.run(packet);
-    }, beforeCommit);
-  };
+  /** Throws what ends a commit; returns when its outcome is unknown and there is time to settle it. */
+  #judge(batch: StoreCommit, error: unknown, passedMs: number): void {
+    if (isDuplicate((error as Error).cause)) {
+      const text = "a seq or a send of this commit is stored already; the owner must start again from the store";
+      throw new ChappeError("INTERNAL", text, { cause: error });
+    }
+    if (ChappeError.is(error, "STALE_OWNER")) this.forget(batch.progress.map(({ partition }) => partition));
+    if (!this.#isUnknown(batch)) throw error;
+    if (passedMs > this.#options.settleMs)
+      throw new ChappeError("DEADLINE_EXCEEDED", "the outcome of a commit is unknown", { cause: error });
+  }
 
   /**
    * One try. The update of the progress waits until an earlier, cut off transaction with the same steps has ended, and
    * changes nothing when that one was committed: a repetition cannot take effect twice.
    */
-  const settle = async (batch: StoreCommit): Promise<void> => {
-    if (isUnknown(batch) && (await tookEffect(batch))) return;
+  async #settle(batch: StoreCommit): Promise<void> {
+    if (this.#isUnknown(batch) && (await this.#tookEffect(batch))) return;
     try {
-      await attempt(batch, () => {
-        for (const step of batch.progress) unknown.set(step.partition, step);
-      });
+      await this.#attempt(batch);
     } catch (error) {
-      if (!ChappeError.is(error, "STALE_OWNER") || !isUnknown(batch) || !(await tookEffect(batch))) throw error;
+      const settles = ChappeError.is(error, "STALE_OWNER") && this.#isUnknown(batch);
+      if (!settles || !(await this.#tookEffect(batch))) throw error;
     }
-  };
+  }
 
-  return {
-    forget,
-    async commit(batch) {
-      const partitions = batch.progress.map(({ partition }) => partition);
-      const startMs = performance.now();
-      for (let waitMs: number = limits.mysqlRetryMs; ; waitMs = Math.min(limits.mysqlRetryMaxMs, waitMs * 2)) {
-        try {
-          await settle(batch);
-          return forget(partitions);
-        } catch (error) {
-          if (isDuplicate((error as Error).cause)) {
-            const text = "a seq or a send of this commit is stored already; the owner must start again from the store";
-            throw new ChappeError("INTERNAL", text, { cause: error });
-          }
-          if (ChappeError.is(error, "STALE_OWNER")) forget(partitions);
-          if (!isUnknown(batch)) throw error;
-          if (performance.now() - startMs > settleMs)
-            throw new ChappeError("DEADLINE_EXCEEDED", "the outcome of a commit is unknown", { cause: error });
-        }
-        await sleep(waitMs);
-      }
-    },
-  };
+  async #attempt(batch: StoreCommit): Promise<void> {
+    const { progress: steps } = batch;
+    const packets = rowPackets(batch);
+    await this.#options.mysql.transaction(
+      async (session) => {
+        const [moved] = steps.length === 0 ? [0] : await session.run(progressUpdate(steps));
+        if (moved !== steps.length) throw new ChappeError("STALE_OWNER");
+        for (const packet of packets) await session.run(packet);
+      },
+      () => {
+        for (const step of steps) this.#unknown.set(step.partition, step);
+      },
+    );
+  }
+
+  #isUnknown({ progress: steps }: StoreCommit): boolean {
+    return steps.length > 0 && steps.every((step) => isSame(this.#unknown.get(step.partition), step));
+  }
+
+  /** Only the owner of an epoch moves its progress, so a progress at the steps' ends is their doing. */
+  async #tookEffect({ progress: steps }: StoreCommit): Promise<boolean> {
+    const stored = await this.#options.progress(steps.map(({ partition }) => partition));
+    return steps.every(({ partition, epoch, nextOffset }) => {
+      const claim = stored.get(partition);
+      return claim?.epoch === epoch && claim.nextOffset === nextOffset;
+    });
+  }
+}
+
+/** Commits by compare-and-set on the progress, which holds the rows of all steps until the transaction ends. */
+export function createCommitting(options: CommittingOptions): Committing {
+  return new SettlingCommitting(options);
 }

@@ -28,10 +28,7 @@ export function dayStartMs(day: number): number {
 }
 
 /** The partitions of a table, oldest first, without the last one, which takes whatever is later. */
-export async function dayPartitions(
-  session: Pick<MysqlSession, "rows">,
-  table: DailyTable,
-): Promise<readonly DayPartition[]> {
+async function dayPartitions(session: Pick<MysqlSession, "rows">, table: DailyTable): Promise<readonly DayPartition[]> {
   const rows = await session.rows(sql`SELECT partition_name AS name, partition_description AS end_day
     FROM information_schema.partitions WHERE table_schema = DATABASE() AND table_name = ${table}
     AND partition_description <> 'MAXVALUE' ORDER BY partition_ordinal_position`);

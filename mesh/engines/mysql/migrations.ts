@@ -24,7 +24,7 @@ export interface AppliedMigration {
 const fileName = /^(\d{3})-([a-z0-9-]+)\.sql$/;
 
 /** The migrations of this build. */
-export const migrationsFolder: string = join(import.meta.dirname, "migrations");
+const migrationsFolder = join(import.meta.dirname, "migrations");
 
 function toMigration(folder: string, file: string, index: number): Migration {
   const match = fileName.exec(file);

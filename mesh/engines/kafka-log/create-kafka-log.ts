@@ -1,0 +1,152 @@
+import type { Admin, Kafka, Producer } from "kafkajs";
+import { ChappeError } from "../../errors/chappe-error.ts";
+import { limits } from "../../limits.ts";
+import type { Appended, Log, LogConsumer, LogSubscription, Topic } from "../../ports/log.ts";
+import { invalidArgument } from "../../rpc/invalid-argument.ts";
+import { createKafkaClient, kafkaUnavailable } from "./kafka-client.ts";
+import { KafkaLanes } from "./kafka-lanes.ts";
+import type { KafkaLogOptions } from "./kafka-log-options.ts";
+import { KafkaReader } from "./kafka-reader.ts";
+import { ensureTopics, topicName } from "./kafka-topics.ts";
+import { createTopicOffsets, type TopicOffsets } from "./topic-offsets.ts";
+
+class KafkaLog implements Log {
+  readonly partitions: number;
+  readonly #options: KafkaLogOptions;
+  readonly #kafka: Kafka;
+  readonly #admin: Admin;
+  readonly #producer: Producer;
+  readonly #offsets: TopicOffsets;
+  readonly #lanes: KafkaLanes;
+  readonly #readers = new Map<KafkaReader, string>();
+  #closing: Promise<void> | undefined;
+
+  constructor(options: KafkaLogOptions, kafka: Kafka, admin: Admin, producer: Producer) {
+    const { appendTimeoutMs = limits.kafkaAppendTimeoutMs } = options;
+    this.#options = options;
+    this.partitions = options.partitions;
+    this.#kafka = kafka;
+    this.#admin = admin;
+    this.#producer = producer;
+    this.#offsets = createTopicOffsets(admin);
+    const onAppended = (topic: string, partition: number, end: number): void => {
+      for (const [reader, read] of this.#readers) if (read === topic) reader.onAppended(partition, end);
+    };
+    this.#lanes = new KafkaLanes({ producer, appendTimeoutMs, onAppended });
+  }
+
+  async append(topic: Topic, partition: number, payload: Uint8Array): Promise<Appended> {
+    this.#assertOpen();
+    this.#checkPartition(partition);
+    if (payload.byteLength > limits.maxRecordBytes)
+      throw invalidArgument("payload", "max_len", `is over ${limits.maxRecordBytes} bytes`);
+    return this.#lanes.append(topicName(topic, this.#options), partition, payload);
+  }
+
+  async end(topic: Topic, partition: number): Promise<number> {
+    this.#assertOpen();
+    this.#checkPartition(partition);
+    const ends = await this.#offsets.read(topicName(topic, this.#options)).catch((error: unknown) => {
+      throw kafkaUnavailable(this.#options.brokers, error);
+    });
+    return ends.get(partition)?.high ?? 0;
+  }
+
+  async subscribe(topic: Topic, group: string, reader: LogConsumer): Promise<LogSubscription> {
+    this.#assertOpen();
+    const name = topicName(topic, this.#options);
+    const groupId = `${name}.${group}`;
+    const consumer = this.#kafka.consumer({
+      groupId,
+      sessionTimeout: limits.kafkaSessionTimeoutMs,
+      rebalanceTimeout: limits.kafkaRebalanceTimeoutMs,
+      heartbeatInterval: limits.kafkaHeartbeatMs,
+      maxWaitTimeInMs: limits.kafkaFetchWaitMs,
+      maxBytesPerPartition: limits.maxKafkaFetchBytes,
+      maxBytes: limits.maxKafkaFetchBytes,
+      retry: { restartOnFailure: async () => true },
+    });
+    const { report = () => {}, onFailed = () => {} } = this.#options;
+    const committed = async (): Promise<ReadonlyMap<number, number>> => {
+      const [found] = await this.#admin.fetchOffsets({ groupId, topics: [name] });
+      const rows = found?.partitions.filter(({ offset }) => Number(offset) >= 0) ?? [];
+      return new Map(rows.map(({ partition, offset }) => [partition, Number(offset)]));
+    };
+    const ends = () => this.#offsets.read(name);
+    const subscription = new KafkaReader({ consumer, topic: name, reader, committed, ends, onFailed, report });
+    const { GROUP_JOIN, REBALANCING, CRASH } = consumer.events;
+    consumer.on(GROUP_JOIN, ({ payload }) => subscription.onAssigned(payload.memberAssignment[name] ?? []));
+    consumer.on(REBALANCING, () => subscription.onLost());
+    consumer.on(CRASH, ({ payload: { error, restart } }) => {
+      subscription.onLost();
+      report("reader-crashed", { error, restart });
+      if (!restart) onFailed(new ChappeError("UNAVAILABLE", "a Kafka reader has stopped", { cause: error }));
+    });
+    this.#readers.set(subscription, name);
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topic: name, fromBeginning: true });
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: this.partitions,
+        eachBatch: (payload) => subscription.onBatch(payload),
+      });
+      await subscription.began;
+    } catch (error) {
+      this.#readers.delete(subscription);
+      await subscription.close();
+      throw ChappeError.is(error, "CORRUPT") ? error : kafkaUnavailable(this.#options.brokers, error);
+    }
+    return {
+      commit: (offsets) => subscription.commit(offsets),
+      lag: () => subscription.lag(),
+      close: async () => {
+        this.#readers.delete(subscription);
+        await subscription.close();
+      },
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#lanes.settled();
+    await Promise.all([...this.#readers.keys()].map((reader) => reader.close()));
+    await this.#producer.disconnect();
+    await this.#admin.disconnect();
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new ChappeError("UNAVAILABLE", "the log is closed");
+  }
+
+  #checkPartition(partition: number): void {
+    if (!Number.isInteger(partition) || partition < 0 || partition >= this.partitions)
+      throw invalidArgument("partition", "range", `is not 0 to ${this.partitions - 1}`);
+  }
+}
+
+/**
+ * Opens a log on Kafka and makes its topics where they are missing. UNAVAILABLE when no broker answers,
+ * INVALID_ARGUMENT when the topics were made with other settings; both say what to do.
+ */
+export async function createKafkaLog(options: KafkaLogOptions): Promise<Log> {
+  const { brokers, report = () => {} } = options;
+  const kafka = createKafkaClient(brokers, report);
+  const admin = kafka.admin();
+  // Batches are repeated by the lanes, which know how long an append may take.
+  const producer = kafka.producer({ allowAutoTopicCreation: false, idempotent: false, retry: { retries: 0 } });
+  try {
+    await admin.connect();
+    await ensureTopics(admin, options);
+    await producer.connect();
+  } catch (error) {
+    await Promise.allSettled([producer.disconnect(), admin.disconnect()]);
+    throw error instanceof ChappeError ? error : kafkaUnavailable(brokers, error);
+  }
+  return new KafkaLog(options, kafka, admin, producer);
+}

@@ -1,0 +1,23 @@
+import type { ChappeError } from "../../errors/chappe-error.ts";
+
+/** What an operator should know of a Kafka log. */
+export type KafkaReport = (what: string, fields: Readonly<Record<string, unknown>>) => void;
+
+/** How to reach Kafka, and what the log is there. */
+export interface KafkaLogOptions {
+  /** "host:port" of some brokers. */
+  readonly brokers: readonly string[];
+  /** Of each topic, fixed for the life of the data. */
+  readonly partitions: number;
+  /** Topics are "<prefix>.messages" and "<prefix>.push", groups "<prefix>.<topic>.<group>". @default "chappe" */
+  readonly prefix?: string;
+  /** Of new topics. @default limits.kafkaRetentionMs */
+  readonly retentionMs?: number;
+  /** Of new topics. @default 3, or 1 where there are fewer brokers */
+  readonly replicas?: number;
+  /** How long an append is tried. @default limits.kafkaAppendTimeoutMs */
+  readonly appendTimeoutMs?: number;
+  /** A reader has stopped for good: the process should end and start again, or an operator look. */
+  readonly onFailed?: (error: ChappeError) => void;
+  readonly report?: KafkaReport;
+}

@@ -1,0 +1,266 @@
+import type { Batch, Consumer, EachBatchPayload } from "kafkajs";
+import { ChappeError } from "../../errors/chappe-error.ts";
+import { limits } from "../../limits.ts";
+import type { LogConsumer, LogEntry, LogSubscription, PartitionBatch } from "../../ports/log.ts";
+import type { KafkaReport } from "./kafka-log-options.ts";
+import { sleep } from "./sleep.ts";
+import type { PartitionEnds } from "./topic-offsets.ts";
+
+/** What a reader needs. */
+export interface KafkaReaderOptions {
+  readonly consumer: Consumer;
+  readonly topic: string;
+  readonly reader: LogConsumer;
+  /** Committed offsets of the group, those that there are. */
+  readonly committed: () => Promise<ReadonlyMap<number, number>>;
+  readonly ends: () => Promise<ReadonlyMap<number, PartitionEnds>>;
+  readonly onFailed: (error: ChappeError) => void;
+  readonly report: KafkaReport;
+}
+
+/** Records of one fetch, and where its next one begins when they are handed over; undefined = as before. */
+interface Fetched {
+  readonly generation: number;
+  readonly partition: number;
+  readonly entries: readonly LogEntry[];
+  readonly done: (lastOffset: number | undefined) => void;
+}
+
+const toEntry = ({ offset, timestamp, value }: Batch["messages"][number]): LogEntry => ({
+  offset: Number(offset),
+  timeMs: Number(timestamp),
+  payload: value ?? new Uint8Array(0),
+});
+
+/**
+ * One member of a consumer group. A generation is what one assignment lasts: it ends with a rebalance or with a
+ * rejection of the reader, and what was fetched in it is dropped then. Kafka gives a partition of a member that does
+ * not answer to another one without its consent: the epoch of the reader's store decides then.
+ */
+export class KafkaReader implements LogSubscription {
+  readonly #options: KafkaReaderOptions;
+  /** Offset that the reader gets next, by partition of this generation. */
+  readonly #next = new Map<number, number>();
+  readonly #high = new Map<number, number>();
+  readonly #commits = new Map<number, number>();
+  #owned: readonly number[] = [];
+  #generation = 0;
+  #turn: Promise<void> = Promise.resolve();
+  #fetched: Fetched[] = [];
+  #pumping = false;
+  #closed = false;
+  readonly #began = Promise.withResolvers<void>();
+  readonly #commitTimer: NodeJS.Timeout;
+
+  constructor(options: KafkaReaderOptions) {
+    this.#options = options;
+    this.#began.promise.catch(() => {});
+    this.#commitTimer = setInterval(() => void this.#sendCommits(), limits.kafkaCommitMs);
+  }
+
+  /** Settles when the first assignment has begun; rejects when it cannot. */
+  get began(): Promise<void> {
+    return this.#began.promise;
+  }
+
+  /** The group has given these partitions to this member. */
+  onAssigned(partitions: readonly number[]): void {
+    if (this.#closed) return;
+    const generation = this.#end();
+    void this.#inTurn(() => this.#begin(generation, partitions));
+  }
+
+  /** The group is being dealt out anew, or this member is out of it. */
+  onLost(): void {
+    this.#end();
+    void this.#inTurn(() => this.#revoke());
+  }
+
+  /** Somebody in this process has appended. */
+  onAppended(partition: number, end: number): void {
+    if (end > (this.#high.get(partition) ?? 0)) this.#high.set(partition, end);
+  }
+
+  /** Hands one fetch over; the heartbeats meanwhile tell of a rebalance by throwing. */
+  async onBatch({ batch, resolveOffset, heartbeat }: EachBatchPayload): Promise<void> {
+    const { partition } = batch;
+    this.onAppended(partition, Number(batch.highWatermark));
+    const handed = Promise.withResolvers<number | undefined>();
+    const entries = batch.messages.map(toEntry);
+    this.#fetched.push({ generation: this.#generation, partition, entries, done: handed.resolve });
+    this.#pump();
+    let last: number | "waiting" | undefined = "waiting";
+    while (last === "waiting") {
+      const wait = Promise.withResolvers<"waiting">();
+      const timer = setTimeout(wait.resolve, limits.kafkaHeartbeatMs, "waiting");
+      last = await Promise.race([handed.promise, wait.promise]).finally(() => clearTimeout(timer));
+      await heartbeat();
+    }
+    if (last !== undefined) resolveOffset(String(last));
+  }
+
+  commit(offsets: ReadonlyMap<number, number>): void {
+    for (const [partition, offset] of offsets) this.#commits.set(partition, offset);
+  }
+
+  lag(): number {
+    let lag = 0;
+    for (const [partition, next] of this.#next) lag += Math.max(0, (this.#high.get(partition) ?? next) - next);
+    return lag;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      clearInterval(this.#commitTimer);
+      this.#end();
+      await this.#inTurn(() => this.#revoke());
+      await this.#sendCommits();
+    }
+    await this.#options.consumer.disconnect();
+  }
+
+  /** One call of the reader at a time. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#turn = this.#turn.then(work).catch((error: unknown) => this.#fail(ChappeError.from(error)));
+    return this.#turn;
+  }
+
+  /** Ends the generation; answers the number of the next one. */
+  #end(): number {
+    for (const { done } of this.#fetched.splice(0)) done(undefined);
+    return ++this.#generation;
+  }
+
+  async #revoke(): Promise<void> {
+    const partitions = this.#owned;
+    this.#owned = [];
+    this.#next.clear();
+    if (partitions.length > 0) await this.#options.reader.revoked(partitions);
+  }
+
+  async #begin(generation: number, partitions: readonly number[]): Promise<void> {
+    await this.#revoke();
+    for (let waitMs: number = limits.kafkaRetryMs; ; waitMs = Math.min(2 * waitMs, limits.maxLogRedeliveryMs)) {
+      if (generation !== this.#generation) return;
+      if (partitions.length === 0) break;
+      this.#owned = partitions;
+      try {
+        await this.#position(await this.#options.reader.assigned(partitions), partitions);
+        break;
+      } catch (error) {
+        await this.#revoke();
+        if (ChappeError.is(error, "CORRUPT")) throw error;
+        this.#options.report("assign-failed", { error });
+        await sleep(waitMs);
+      }
+    }
+    this.#began.resolve();
+    this.#pump();
+  }
+
+  /** Where each partition goes on, and the fetches from there. */
+  async #position(starts: ReadonlyMap<number, number>, partitions: readonly number[]): Promise<void> {
+    const { consumer, topic, committed, ends } = this.#options;
+    const known = starts.size < partitions.length ? await committed() : starts;
+    const found = await ends();
+    for (const partition of partitions) {
+      const start = starts.get(partition) ?? known.get(partition) ?? 0;
+      const { low, high } = found.get(partition) ?? { low: 0, high: 0 };
+      this.#checkKept(partition, start, low, high);
+      this.#next.set(partition, start);
+      this.onAppended(partition, high);
+      consumer.seek({ topic, partition, offset: String(start) });
+    }
+  }
+
+  #checkKept(partition: number, start: number, low: number, high: number): void {
+    const { topic } = this.#options;
+    if (start < low) throw corrupt(`${topic}/${partition} begins at ${low}, but ${start} was to be read next`);
+    if (start > high) throw corrupt(`${topic}/${partition} ends at ${high}, but all before ${start} was read`);
+  }
+
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    void this.#inTurn(async () => {
+      this.#pumping = false;
+      await this.#handOver();
+    });
+  }
+
+  async #handOver(): Promise<void> {
+    const generation = this.#generation;
+    const fetched = this.#fetched.splice(0);
+    try {
+      for (const batches of cutBatches(fetched.flatMap((one) => this.#fresh(one, generation)))) {
+        if (generation !== this.#generation) break;
+        for (const { partition, entries } of batches) this.#next.set(partition, entries.at(-1)!.offset + 1);
+        await this.#options.reader.records(batches);
+      }
+      const isOver = generation !== this.#generation;
+      for (const { partition, done } of fetched) done(isOver ? undefined : (this.#next.get(partition) ?? 0) - 1);
+    } catch (error) {
+      for (const { done } of fetched) done(undefined);
+      await this.#recover(generation, error);
+    }
+  }
+
+  /** What the reader has not had; a fetch from another place is dropped, and the next one goes where it should. */
+  #fresh({ generation, partition, entries }: Fetched, now: number): PartitionBatch[] {
+    const next = this.#next.get(partition);
+    if (generation !== now || next === undefined) return [];
+    const rest = entries.filter(({ offset }) => offset >= next);
+    if (rest.length === 0) return [];
+    if (rest[0]!.offset === next) return [{ partition, entries: rest }];
+    // Kafka itself moves a reader whose records are gone: #position finds that out.
+    throw new ChappeError("UNAVAILABLE", `partition ${partition}: ${rest[0]!.offset} came instead of ${next}`);
+  }
+
+  async #recover(generation: number, error: unknown): Promise<void> {
+    if (generation !== this.#generation || this.#closed) return;
+    this.#options.report("records-rejected", { error });
+    const partitions = this.#owned;
+    const again = this.#end();
+    await this.#revoke();
+    await sleep(limits.kafkaRetryMs);
+    await this.#begin(again, partitions);
+  }
+
+  async #sendCommits(): Promise<void> {
+    const { consumer, topic, report } = this.#options;
+    const offsets = [...this.#commits].map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
+    this.#commits.clear();
+    if (offsets.length === 0) return;
+    // A hint: the next one says more.
+    await consumer.commitOffsets(offsets).catch((error: unknown) => report("commit-failed", { error }));
+  }
+
+  #fail(error: ChappeError): void {
+    this.#options.report("reader-stopped", { error });
+    this.#end();
+    this.#began.reject(error);
+    this.#options.onFailed(error);
+  }
+}
+
+const corrupt = (text: string): ChappeError => new ChappeError("CORRUPT", `${text}: nothing is skipped`);
+
+/** Batches of at most limits.maxLogBatchRecords in all. */
+function* cutBatches(batches: readonly PartitionBatch[]): Generator<readonly PartitionBatch[]> {
+  let some: PartitionBatch[] = [];
+  let room: number = limits.maxLogBatchRecords;
+  for (const { partition, entries } of batches) {
+    for (let at = 0; at < entries.length; ) {
+      const part = entries.slice(at, at + room);
+      some.push({ partition, entries: part });
+      at += part.length;
+      room -= part.length;
+      if (room > 0) continue;
+      yield some;
+      some = [];
+      room = limits.maxLogBatchRecords;
+    }
+  }
+  if (some.length > 0) yield some;
+}

@@ -1,0 +1,2 @@
+/** Settles after so long. */
+export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
