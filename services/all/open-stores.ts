@@ -11,13 +11,13 @@ import type { MessageStore } from "@chappe/mesh/ports/message-store.ts";
 import type { Config } from "./config.ts";
 
 /** Messages and business data, each with an end of its own. */
-export interface Stores {
+interface Stores {
   readonly store: MessageStore;
   readonly business: BusinessStore;
 }
 
 /** What the settings say of MySQL; undefined = SQLite. INVALID_ARGUMENT names the setting that is wrong. */
-export function mysqlOptionsOf({ mysqlUrl, mysqlPasswordFile }: Config): MysqlOptions | undefined {
+function mysqlOptionsOf({ mysqlUrl, mysqlPasswordFile }: Config): MysqlOptions | undefined {
   if (mysqlUrl === undefined) return undefined;
   if (mysqlPasswordFile === undefined) return parseMysqlUrl(mysqlUrl);
   try {

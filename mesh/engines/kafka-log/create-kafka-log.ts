@@ -1,4 +1,4 @@
-import type { Admin, Kafka, Producer } from "kafkajs";
+import type { Admin, Consumer, Kafka, Producer } from "kafkajs";
 import { ChappeError } from "../../errors/chappe-error.ts";
 import { limits } from "../../limits.ts";
 import type { Appended, Log, LogConsumer, LogSubscription, Topic } from "../../ports/log.ts";
@@ -9,6 +9,19 @@ import type { KafkaLogOptions } from "./kafka-log-options.ts";
 import { KafkaReader } from "./kafka-reader.ts";
 import { ensureTopics, topicName } from "./kafka-topics.ts";
 import { createTopicOffsets, type TopicOffsets } from "./topic-offsets.ts";
+
+function createMember(kafka: Kafka, groupId: string): Consumer {
+  return kafka.consumer({
+    groupId,
+    sessionTimeout: limits.kafkaSessionTimeoutMs,
+    rebalanceTimeout: limits.kafkaRebalanceTimeoutMs,
+    heartbeatInterval: limits.kafkaHeartbeatMs,
+    maxWaitTimeInMs: limits.kafkaFetchWaitMs,
+    maxBytesPerPartition: limits.maxKafkaFetchBytes,
+    maxBytes: limits.maxKafkaFetchBytes,
+    retry: { restartOnFailure: async () => true },
+  });
+}
 
 class KafkaLog implements Log {
   readonly partitions: number;
@@ -56,16 +69,7 @@ class KafkaLog implements Log {
     this.#assertOpen();
     const name = topicName(topic, this.#options);
     const groupId = `${name}.${group}`;
-    const consumer = this.#kafka.consumer({
-      groupId,
-      sessionTimeout: limits.kafkaSessionTimeoutMs,
-      rebalanceTimeout: limits.kafkaRebalanceTimeoutMs,
-      heartbeatInterval: limits.kafkaHeartbeatMs,
-      maxWaitTimeInMs: limits.kafkaFetchWaitMs,
-      maxBytesPerPartition: limits.maxKafkaFetchBytes,
-      maxBytes: limits.maxKafkaFetchBytes,
-      retry: { restartOnFailure: async () => true },
-    });
+    const consumer = createMember(this.#kafka, groupId);
     const { report = () => {}, onFailed = () => {} } = this.#options;
     const committed = async (): Promise<ReadonlyMap<number, number>> => {
       const [found] = await this.#admin.fetchOffsets({ groupId, topics: [name] });
@@ -74,25 +78,9 @@ class KafkaLog implements Log {
     };
     const ends = () => this.#offsets.read(name);
     const subscription = new KafkaReader({ consumer, topic: name, reader, committed, ends, onFailed, report });
-    const { GROUP_JOIN, REBALANCING, CRASH } = consumer.events;
-    consumer.on(GROUP_JOIN, ({ payload }) => subscription.onAssigned(payload.memberAssignment[name] ?? []));
-    consumer.on(REBALANCING, () => subscription.onLost());
-    consumer.on(CRASH, ({ payload: { error, restart } }) => {
-      subscription.onLost();
-      report("reader-crashed", { error, restart });
-      if (!restart) onFailed(new ChappeError("UNAVAILABLE", "a Kafka reader has stopped", { cause: error }));
-    });
     this.#readers.set(subscription, name);
     try {
-      await consumer.connect();
-      await consumer.subscribe({ topic: name, fromBeginning: true });
-      await consumer.run({
-        autoCommit: false,
-        eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: this.partitions,
-        eachBatch: (payload) => subscription.onBatch(payload),
-      });
-      await subscription.began;
+      await this.#run(consumer, name, subscription);
     } catch (error) {
       this.#readers.delete(subscription);
       await subscription.close();
@@ -106,6 +94,28 @@ class KafkaLog implements Log {
         await subscription.close();
       },
     };
+  }
+
+  /** Settles when the first assignment has begun. */
+  async #run(consumer: Consumer, topic: string, reader: KafkaReader): Promise<void> {
+    const { report = () => {}, onFailed = () => {} } = this.#options;
+    const { GROUP_JOIN, REBALANCING, CRASH } = consumer.events;
+    consumer.on(GROUP_JOIN, ({ payload }) => reader.onAssigned(payload.memberAssignment[topic] ?? []));
+    consumer.on(REBALANCING, () => reader.onLost());
+    consumer.on(CRASH, ({ payload: { error, restart } }) => {
+      reader.onLost();
+      report("reader-crashed", { error, restart });
+      if (!restart) onFailed(new ChappeError("UNAVAILABLE", "a Kafka reader has stopped", { cause: error }));
+    });
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: this.partitions,
+      eachBatch: (payload) => reader.onBatch(payload),
+    });
+    await reader.began;
   }
 
   close(): Promise<void> {

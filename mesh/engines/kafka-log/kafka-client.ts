@@ -1,11 +1,11 @@
-import { Kafka, logLevel } from "kafkajs";
+import kafkajs, { type Kafka } from "kafkajs";
 import { ChappeError } from "../../errors/chappe-error.ts";
 import { limits } from "../../limits.ts";
 import type { KafkaReport } from "./kafka-log-options.ts";
 
 /** A client that writes nothing to the console: warnings and errors go to `report`. */
 export function createKafkaClient(brokers: readonly string[], report: KafkaReport): Kafka {
-  return new Kafka({
+  return new kafkajs.Kafka({
     clientId: "chappe",
     brokers: [...brokers],
     connectionTimeout: limits.kafkaConnectTimeoutMs,
@@ -15,7 +15,7 @@ export function createKafkaClient(brokers: readonly string[], report: KafkaRepor
       initialRetryTime: limits.kafkaRetryMs,
       maxRetryTime: limits.kafkaRetryMaxMs,
     },
-    logLevel: logLevel.WARN,
+    logLevel: kafkajs.logLevel.WARN,
     logCreator:
       () =>
       ({ namespace, log: { message } }) =>

@@ -1,4 +1,4 @@
-import { type Admin, ConfigResourceTypes } from "kafkajs";
+import kafkajs, { type Admin } from "kafkajs";
 import { ChappeError } from "../../errors/chappe-error.ts";
 import { limits } from "../../limits.ts";
 import type { Topic } from "../../ports/log.ts";
@@ -45,7 +45,7 @@ async function checkTopic(admin: Admin, name: string, partitions: number): Promi
     refuse(
       `topic ${name} has ${count} partitions, the settings say ${partitions}: the number is fixed for the life of the data, so correct the setting`,
     );
-  const resource = { type: ConfigResourceTypes.TOPIC, name, configNames: [timestampType] };
+  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: [timestampType] };
   const { resources } = await admin.describeConfigs({ resources: [resource], includeSynonyms: false });
   const value = resources[0]?.configEntries.find(({ configName }) => configName === timestampType)?.configValue;
   if (value !== "LogAppendTime") refuse(`topic ${name} has ${timestampType}=${value}, it must be LogAppendTime`);
