@@ -20,6 +20,14 @@ export const limits = Object.freeze({
   /** Connections of one process, of one device. */
   maxConnections: 18_500,
   maxConnectionsPerDevice: 8,
+  /** Device policy among processes: reviews at once and waiting, sessions of a user that a process names. */
+  maxDeviceReviews: 64,
+  maxWaitingDeviceReviews: 20_000,
+  maxListedSessions: 256,
+  /** Batches of begun sessions whose company Online looks up and tells of at once. */
+  maxReviewCalls: 256,
+  /** Connections of one Kick. */
+  maxKicksPerCall: 1_000,
   /** Bytes waiting for one slow client: over the first bodies are dropped, over the second it is closed. */
   slowClientDropBytes: 256 * 1024,
   slowClientCloseBytes: 1024 * 1024,
@@ -51,6 +59,8 @@ export const limits = Object.freeze({
   closeTimeoutMs: 5_000,
   /** WebSocket fragments of one message. */
   maxFragmentsPerMessage: 64,
+  /** WebSocket pings answered and not yet taken by the network; over the burst of frames, so that its close code comes first. */
+  maxPendingPongs: 2_048,
   /** Pieces in which one WebSocket message may trickle in. */
   maxChunksPerMessage: 1_024,
   /** Links: a frame goes out once it has so many bytes, at the end of the turn otherwise; what one may hold. */
@@ -131,6 +141,8 @@ export const limits = Object.freeze({
   maxKafkaProduceRecords: 512,
   maxKafkaFetchBytes: 4 * 1024 * 1024,
   kafkaFetchWaitMs: 500,
+  /** Kafka: fetches in a row from another place than the next record, before it is looked up why. */
+  maxKafkaMisplacedFetches: 16,
   /** Kafka: a reader that is silent for so long loses its partitions; a rebalance takes at most so long. */
   kafkaSessionTimeoutMs: 6_000,
   kafkaHeartbeatMs: 1_500,

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { killAllInOne } from "./kill-all-in-one.ts";
 import { defaultKillOptions } from "./run-under-load.ts";
+import { persistenceMembers, startPersistenceEngines } from "./persistence.ts";
 import { type Act, disturbSignalling, foldedMembers, signallingMembers } from "./signalling.ts";
 import { summarise } from "./summarise.ts";
 
@@ -58,6 +59,25 @@ it("loses, doubles and reorders nothing when processes of the signalling tier ar
     acts,
   };
   const summary = summarise("signalling", await disturbSignalling(options));
+  expect(summary).toMatchObject({ ...nothingFound, kills: acts.length });
+  expect(summary.acked).toBeGreaterThan(1_000);
+});
+
+it("loses, doubles and reorders nothing when modules of core, Kafka and MariaDB are killed", async () => {
+  const acts = actsOf("kill writer-1", "kill kafka", "kill proxy-1", "kill mariadb", "kill push-1");
+  const summary = summarise(
+    "persistence",
+    await disturbSignalling({
+      ...defaultKillOptions,
+      seed: 4,
+      clients: 30,
+      groups: 4,
+      rate: 200,
+      members: persistenceMembers,
+      acts,
+      startEngines: startPersistenceEngines,
+    }),
+  );
   expect(summary).toMatchObject({ ...nothingFound, kills: acts.length });
   expect(summary.acked).toBeGreaterThan(1_000);
 });

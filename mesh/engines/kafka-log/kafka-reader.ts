@@ -43,6 +43,8 @@ export class KafkaReader implements LogSubscription {
   readonly #next = new Map<number, number>();
   readonly #high = new Map<number, number>();
   readonly #commits = new Map<number, number>();
+  /** Fetches in a row from another place than the next one, by partition. */
+  readonly #misplaced = new Map<number, number>();
   #owned: readonly number[] = [];
   #generation = 0;
   #turn: Promise<void> = Promise.resolve();
@@ -169,6 +171,7 @@ export class KafkaReader implements LogSubscription {
       const { low, high } = found.get(partition) ?? { low: 0, high: 0 };
       this.#checkKept(partition, start, low, high);
       this.#next.set(partition, start);
+      this.#misplaced.delete(partition);
       this.onAppended(partition, high);
       consumer.seek({ topic, partition, offset: String(start) });
     }
@@ -206,14 +209,22 @@ export class KafkaReader implements LogSubscription {
     }
   }
 
-  /** What the reader has not had; a fetch from another place is dropped, and the next one goes where it should. */
+  /**
+   * What the reader has not had. A fetch from another place was on its way when the place changed: it is dropped, and
+   * the next one begins where it should. When that does not help Kafka itself has moved on: #position finds out why.
+   */
   #fresh({ generation, partition, entries }: Fetched, now: number): PartitionBatch[] {
     const next = this.#next.get(partition);
     if (generation !== now || next === undefined) return [];
     const rest = entries.filter(({ offset }) => offset >= next);
     if (rest.length === 0) return [];
-    if (rest[0]!.offset === next) return [{ partition, entries: rest }];
-    // Kafka itself moves a reader whose records are gone: #position finds that out.
+    if (rest[0]!.offset === next) {
+      this.#misplaced.delete(partition);
+      return [{ partition, entries: rest }];
+    }
+    const misplaced = (this.#misplaced.get(partition) ?? 0) + 1;
+    this.#misplaced.set(partition, misplaced);
+    if (misplaced < limits.maxKafkaMisplacedFetches) return [];
     throw new ChappeError("UNAVAILABLE", `partition ${partition}: ${rest[0]!.offset} came instead of ${next}`);
   }
 
