@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { killAllInOne } from "./kill-all-in-one.ts";
-import { defaultKillOptions } from "./run-under-load.ts";
 import { persistenceMembers, startPersistenceEngines } from "./persistence.ts";
+import { defaultKillOptions } from "./run-under-load.ts";
 import { type Act, disturbSignalling, foldedMembers, signallingMembers } from "./signalling.ts";
 import { summarise } from "./summarise.ts";
 
