@@ -23,25 +23,35 @@ function createMember(kafka: Kafka, groupId: string): Consumer {
   });
 }
 
+/** Connected clients of one log. */
+interface Clients {
+  readonly kafka: Kafka;
+  readonly admin: Admin;
+  readonly offsetsAdmin: Admin;
+  readonly producer: Producer;
+}
+
 class KafkaLog implements Log {
   readonly partitions: number;
   readonly #options: KafkaLogOptions;
   readonly #kafka: Kafka;
   readonly #admin: Admin;
   readonly #producer: Producer;
+  readonly #offsetsAdmin: Admin;
   readonly #offsets: TopicOffsets;
   readonly #lanes: KafkaLanes;
   readonly #readers = new Map<KafkaReader, string>();
   #closing: Promise<void> | undefined;
 
-  constructor(options: KafkaLogOptions, kafka: Kafka, admin: Admin, producer: Producer) {
+  constructor(options: KafkaLogOptions, { kafka, admin, offsetsAdmin, producer }: Clients) {
     const { appendTimeoutMs = limits.kafkaAppendTimeoutMs } = options;
     this.#options = options;
     this.partitions = options.partitions;
     this.#kafka = kafka;
     this.#admin = admin;
     this.#producer = producer;
-    this.#offsets = createTopicOffsets(admin);
+    this.#offsetsAdmin = offsetsAdmin;
+    this.#offsets = createTopicOffsets(offsetsAdmin);
     const onAppended = (topic: string, partition: number, end: number): void => {
       for (const [reader, read] of this.#readers) if (read === topic) reader.onAppended(partition, end);
     };
@@ -128,6 +138,7 @@ class KafkaLog implements Log {
     await Promise.all([...this.#readers.keys()].map((reader) => reader.close()));
     await this.#producer.disconnect();
     await this.#admin.disconnect();
+    await this.#offsetsAdmin.disconnect();
   }
 
   #assertOpen(): void {
@@ -148,15 +159,17 @@ export async function createKafkaLog(options: KafkaLogOptions): Promise<Log> {
   const { brokers, report = () => {} } = options;
   const kafka = createKafkaClient(brokers, report);
   const admin = kafka.admin();
+  const offsetsAdmin = kafka.admin();
   // Batches are repeated by the lanes, which know how long an append may take.
   const producer = kafka.producer({ allowAutoTopicCreation: false, idempotent: false, retry: { retries: 0 } });
   try {
     await admin.connect();
     await ensureTopics(admin, options);
+    await offsetsAdmin.connect();
     await producer.connect();
   } catch (error) {
-    await Promise.allSettled([producer.disconnect(), admin.disconnect()]);
+    await Promise.allSettled([producer, offsetsAdmin, admin].map((client) => client.disconnect()));
     throw error instanceof ChappeError ? error : kafkaUnavailable(brokers, error);
   }
-  return new KafkaLog(options, kafka, admin, producer);
+  return new KafkaLog(options, { kafka, admin, offsetsAdmin, producer });
 }

@@ -1,4 +1,6 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Admin } from "kafkajs";
+import { limits } from "../../limits.ts";
 
 /** What a partition holds: from the oldest kept record to the one after the newest. */
 export interface PartitionEnds {
@@ -12,17 +14,34 @@ export interface TopicOffsets {
   read(topic: string): Promise<ReadonlyMap<number, PartitionEnds>>;
 }
 
-/** Makes one over a connected admin client. */
-export function createTopicOffsets(admin: Pick<Admin, "fetchTopicOffsets">): TopicOffsets {
-  type Ends = Promise<ReadonlyMap<number, PartitionEnds>>;
+type Ends = Promise<ReadonlyMap<number, PartitionEnds>>;
+type OffsetsAdmin = Pick<Admin, "fetchTopicOffsets" | "connect" | "disconnect">;
+
+/**
+ * Asks again while a partition has no leader or another than before, which kafkajs does not: it learns of leaders only
+ * when it connects.
+ */
+async function ask(admin: OffsetsAdmin, topic: string): Ends {
+  for (let left: number = limits.maxKafkaRetries; ; left--) {
+    try {
+      const rows = await admin.fetchTopicOffsets(topic);
+      return new Map(rows.map(({ partition, low, high }) => [partition, { low: Number(low), high: Number(high) }]));
+    } catch (error) {
+      const { retriable } = error as { retriable?: boolean };
+      if (retriable !== true || left === 0) throw error;
+    }
+    await pause(limits.kafkaRetryMaxMs / (left + 1));
+    await admin.disconnect();
+    await admin.connect();
+  }
+}
+
+/** Makes one over a connected admin client that nobody else uses. */
+export function createTopicOffsets(admin: OffsetsAdmin): TopicOffsets {
   const running = new Map<string, Ends>();
   const next = new Map<string, Ends>();
-  const ask = async (topic: string): Ends => {
-    const rows = await admin.fetchTopicOffsets(topic);
-    return new Map(rows.map(({ partition, low, high }) => [partition, { low: Number(low), high: Number(high) }]));
-  };
   const start = (topic: string): Ends => {
-    const asked = ask(topic).finally(() => running.delete(topic));
+    const asked = ask(admin, topic).finally(() => running.delete(topic));
     running.set(topic, asked);
     return asked;
   };
