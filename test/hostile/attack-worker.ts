@@ -1,6 +1,7 @@
 /** Runs one attack in a thread of its own, so that it costs the well-behaved clients nothing but what the server gives it. */
 import { parentPort, workerData } from "node:worker_threads";
-import { foreignTokens, frameBombs, rapidReset, silentFlood, slowloris } from "./stream-attacks.ts";
+import { frameBombs } from "./frame-bombs.ts";
+import { foreignTokens, rapidReset, silentFlood, slowloris } from "./stream-attacks.ts";
 import type { Attack, Target } from "./target.ts";
 import { udpReplay, udpSpoofing } from "./udp-attacks.ts";
 

@@ -49,26 +49,6 @@ export const silentFlood: Attack = async ({ tcp }, untilMs) => {
   });
 };
 
-const bombs: readonly Buffer[] = [
-  // A frame of 2 GiB, by its own word.
-  Buffer.from("ffffffff07", "hex"),
-  // A frame of 60 KiB with 30,000 empty packets.
-  Buffer.concat([Buffer.from("e0d403", "hex"), Buffer.alloc(60_000, Buffer.from("0a00", "hex"))]),
-  // A packet whose length goes beyond its frame.
-  Buffer.from("050aff7f0000", "hex"),
-  // Groups in groups, 60,000 deep.
-  Buffer.concat([Buffer.from("e0d403", "hex"), Buffer.alloc(60_000, 0x0b)]),
-];
-
-/** Frames that are made to cost much or to break the reader. */
-export const frameBombs: Attack = ({ tcp }, untilMs) => {
-  let next = 0;
-  return inLanes(8, untilMs, {}, async () => {
-    const client = await TransportClient.open(tcpWire(tcp, bombs[next++ % bombs.length]));
-    return `closed ${await client.closed}`;
-  });
-};
-
 /** Hellos with a token that somebody else has signed. */
 export const foreignTokens: Attack = async ({ tcp, userId }, untilMs) => {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
