@@ -45,12 +45,14 @@ function startNode(directory: RunDirectory, port: number, options: RedisOptions)
   const settings = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder];
   // Replicas are not kept waiting for company.
   const log = ["--appendonly", appendOnly ? "yes" : "no", "--repl-diskless-sync-delay", "0"];
+  // With "everysec" a write waits in memory while the last sync runs, and kill -9 takes it along.
+  const sync = ["--appendfsync", "always"];
   const cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", String(nodeTimeoutMs)];
   const server = createEngineServer({
     what: `redis-server on port ${port}`,
     process: {
       program: "redis-server",
-      args: [...settings, ...log, ...(nodes > 1 ? cluster : [])],
+      args: [...settings, ...log, ...sync, ...(nodes > 1 ? cluster : [])],
       cwd: folder,
       logFile: join(directory.path, `redis-${port}.log`),
       ...(directory.temporary === undefined ? {} : { temporaryDirectory: directory.temporary }),
