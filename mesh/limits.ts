@@ -24,6 +24,8 @@ export const limits = Object.freeze({
   maxDeviceReviews: 64,
   maxWaitingDeviceReviews: 20_000,
   maxListedSessions: 256,
+  /** Other processes that one review names. */
+  maxReviewedLogins: 256,
   /** Batches of begun sessions whose company Online looks up and tells of at once. */
   maxReviewCalls: 256,
   /** Connections of one Kick. */

@@ -49,6 +49,7 @@ const push = createServiceBackend(
       return {};
     },
     publishBatch: () => ({}),
+    kick: () => ({ closed: 0 }),
   },
   { validator },
 );

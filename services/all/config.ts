@@ -57,6 +57,8 @@ const schema = z.strictObject({
   drainMs: z.int().min(0).max(600_000),
   /** Other processes of this machine listen on the same ports; only a process that has workers sets it. */
   sharesPorts: z.boolean().default(false),
+  /** Classes in which a user's newest device ends the others; who starts Chappe from a program sets it. */
+  singleDeviceClasses: z.array(z.enum(["WEB", "MOBILE", "DESKTOP", "BOT"])).default([]),
 });
 
 /** Settings of one process; settings.ts says what each means. */

@@ -1,8 +1,15 @@
-import type { LoginLimits } from "../login/login-options.ts";
+import { DeviceClass } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
+import type { LoginLimits, LoginOptions } from "../login/login-options.ts";
 import type { Config } from "./config.ts";
 
+/** Bounds and device policy of Login by the settings. */
+export function loginPolicyOf(config: Config): Pick<LoginOptions, "limits" | "singleDeviceClasses"> {
+  const singleDeviceClasses = config.singleDeviceClasses.map((name) => DeviceClass[name]);
+  return { limits: loginLimitsOf(config), singleDeviceClasses };
+}
+
 /** Bounds of Login that the settings change. */
-export function loginLimitsOf({
+function loginLimitsOf({
   connectionsPerAddress,
   connectsPerSecondPerAddress: perSecond,
 }: Config): Partial<LoginLimits> {

@@ -18,6 +18,7 @@ const schema = z
       name: z.string().regex(/^[a-z0-9-]{1,40}$/),
       secret: z.string().min(leastSecretLength),
       svids: z.array(z.int().min(1_000).max(65_535)).min(1),
+      mayKick: z.boolean().optional(),
     }),
   )
   .max(1_000);

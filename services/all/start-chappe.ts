@@ -9,7 +9,7 @@ import { createLoginBackend } from "../login/login-backend.ts";
 import { createOnline } from "../online/online.ts";
 import { createSignallingWorker } from "../push-worker/signalling-worker.ts";
 import type { Config } from "./config.ts";
-import { loginLimitsOf } from "./login-limits.ts";
+import { loginPolicyOf } from "./login-limits.ts";
 import { type Engines, openEngines } from "./open-engines.ts";
 import { type GrpcServices, openGrpcServices } from "./open-grpc-services.ts";
 import { type ListenerPorts, type Listeners, openListeners } from "./open-listeners.ts";
@@ -51,7 +51,7 @@ function createSignalling(
   const online = createOnline({ presence, sinks, loginId, loginEpoch, logger });
   const common = { loginId, loginEpoch, verifier, registry: online, router, validator, contracts, resumeKey, logger };
   const openLogin = (server: Server): Login => {
-    login = createLogin({ ...common, server, limits: loginLimitsOf(config) });
+    login = createLogin({ ...common, server, ...loginPolicyOf(config) });
     return login;
   };
   return { loginId, openLogin, online, worker: createSignallingWorker(sinks) };
@@ -105,7 +105,7 @@ export async function startChappe(options: StartOptions): Promise<Chappe> {
     throw error;
   });
   const { login, port, listenerPorts } = doors;
-  await shared.route.attach(createLoginBackend(login), loginId);
+  await shared.route.attach(createLoginBackend({ login: () => login, validator: shared.validator }), loginId);
   const close = async (drainMs: number): Promise<void> => {
     ready = false;
     grpcServices.setReady(false);

@@ -17,7 +17,7 @@ import { createLogin, type Login } from "../login/login.ts";
 import { createLoginBackend } from "../login/login-backend.ts";
 import { createSessionRegistry } from "../online/create-session-registry.ts";
 import type { Config } from "./config.ts";
-import { loginLimitsOf } from "./login-limits.ts";
+import { loginPolicyOf } from "./login-limits.ts";
 import type { MeshSettings } from "./mesh-settings.ts";
 import { type ListenerPorts, type Listeners, openListeners } from "./open-listeners.ts";
 import { openRouteLinks, type RouteLinks } from "./route-links.ts";
@@ -42,9 +42,7 @@ export interface LoginRole extends RunningRole {
 
 /** Links to the Routes, and what is known by way of them. */
 async function openMesh({ settings, directory, logger }: LoginRoleOptions, onLogin: () => Login | undefined) {
-  const backend = createLoginBackend({
-    deliver: async (deliveries) => onLogin()?.deliver(deliveries) ?? deliveries.flatMap((one) => one.connectionIds),
-  });
+  const backend = createLoginBackend({ login: onLogin, validator: createRequestValidator() });
   const links = openRouteLinks({
     settings,
     directory,
@@ -107,7 +105,7 @@ async function openDoors(options: LoginRoleOptions, mesh: Mesh, sessions: Return
   const { server } = edge;
   const { resumeKey } = tokenState;
   const common = { ...sessions, verifier, router, validator, contracts, resumeKey, logger };
-  const login = createLogin({ ...common, server, limits: loginLimitsOf(config) });
+  const login = createLogin({ ...common, server, ...loginPolicyOf(config) });
   try {
     state.listeners = await openListeners({ login, config, verifier, validator, addServices });
   } catch (error) {

@@ -15,6 +15,7 @@ import { createMembershipViews } from "@chappe/mesh/membership/membership-view.t
 import type { Backend, Router } from "@chappe/mesh/rpc/call.ts";
 import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
 import { createLiveContracts } from "@chappe/mesh/rpc/live-contracts.ts";
+import { createRemoteLogins } from "@chappe/mesh/rpc/remote-logins.ts";
 import { createRouteTransport } from "@chappe/mesh/rpc/route-transport.ts";
 import { createServiceBackend } from "@chappe/mesh/rpc/service-backend.ts";
 import { createRequestValidator, type RequestValidator } from "@chappe/mesh/rpc/validator.ts";
@@ -67,7 +68,7 @@ export function createShared({ store, directory }: Pick<Engines, "store" | "dire
   const router: Router = elsewhere === undefined ? route : createNearRouter(route, elsewhere);
   const membership = createMembershipViews({ store });
   const transport = createRouteTransport(router);
-  return { contracts, route, membership, transport, validator: createRequestValidator() };
+  return { contracts, route, router, membership, transport, validator: createRequestValidator() };
 }
 
 function createBusiness(
@@ -171,9 +172,10 @@ function addMsgWriter(list: ModuleList, engines: Engines, { logger }: ModulesOpt
 }
 
 function addPush(list: ModuleList, { log, presence }: Engines, { shared, worker, logger }: ModulesOptions): void {
-  const { contracts, membership, validator } = shared;
+  const { contracts, membership, validator, router } = shared;
   const pushServer = createPushServer({ log, presence, membership, worker, logger });
-  list.backends.push(createPushProxy({ log, contracts, intake: pushServer, validator }));
+  const logins = createRemoteLogins(router);
+  list.backends.push(createPushProxy({ log, contracts, intake: pushServer, validator, presence, logins }));
   list.stats.push = () => pushServer.stats();
   list.starts.push(() => pushServer.start());
   list.parts.push(pushServer);

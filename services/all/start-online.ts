@@ -3,8 +3,11 @@ import { SessionRegistryService } from "@chappe/gen/proto/chappe/online/v1/sessi
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import type { Directory } from "@chappe/mesh/ports/directory.ts";
 import type { Presence } from "@chappe/mesh/ports/presence.ts";
+import type { Router } from "@chappe/mesh/rpc/call.ts";
 import { createRemoteDeliveries } from "@chappe/mesh/rpc/remote-deliveries.ts";
+import { createRemoteLogins } from "@chappe/mesh/rpc/remote-logins.ts";
 import { createRequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import { createDeviceReviews } from "../online/device-reviews.ts";
 import { createPresenceWatching } from "../online/presence-watching.ts";
 import { createSessionRegistryService } from "../online/session-registry-backend.ts";
 import type { MeshSettings } from "./mesh-settings.ts";
@@ -24,13 +27,15 @@ export interface OnlineRoleOptions {
 export async function startOnline(options: OnlineRoleOptions): Promise<RunningRole> {
   const { settings, directory, presence, logger } = options;
   const validator = createRequestValidator();
-  const sinks = createRemoteDeliveries({ router: { call: (call) => links.router.call(call) } });
+  const router: Router = { call: (call) => links.router.call(call) };
+  const sinks = createRemoteDeliveries({ router });
   const watching = createPresenceWatching({ presence, sinks });
   const onEnded = watching.onEnded;
+  const onBegun = createDeviceReviews({ presence, logins: createRemoteLogins(router), logger });
   const backends = [
     backendOf({ service: PresenceService, impl: watching.presenceService }, validator),
     backendOf(
-      { service: SessionRegistryService, impl: createSessionRegistryService({ presence, onEnded }) },
+      { service: SessionRegistryService, impl: createSessionRegistryService({ presence, onEnded, onBegun }) },
       validator,
     ),
   ];

@@ -5,8 +5,10 @@ import { silentLogger } from "@chappe/mesh/lifecycle/logger.ts";
 import { limits as defaultLimits } from "@chappe/mesh/limits.ts";
 import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
 import type { Delivery, DeliverySink } from "@chappe/mesh/rpc/delivery.ts";
+import { createRemoteLogins } from "@chappe/mesh/rpc/remote-logins.ts";
 import { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
 import { createAddressLimits } from "./address-limits.ts";
+import { DevicePolicy } from "./device-policy.ts";
 import type { LoginDoor } from "./login-door.ts";
 import type { LoginLimits, LoginOptions } from "./login-options.ts";
 import { createLoginStats, type LoginStats } from "./login-stats.ts";
@@ -15,6 +17,7 @@ import { Receipts } from "./receipts.ts";
 import { createResumeTokens } from "./resume-token.ts";
 import { Session } from "./session.ts";
 import type { SessionContext } from "./session-context.ts";
+import { createSessionControl, type SessionControl } from "./session-control.ts";
 import { SessionIndex } from "./session-index.ts";
 import { drainPacket, pushPacket } from "./session-packets.ts";
 import { SharedPacket } from "./transport.ts";
@@ -23,6 +26,8 @@ import { acceptWebSockets } from "./web-socket/web-socket-acceptor.ts";
 
 /** The tier of long connections. */
 export interface Login extends DeliverySink, LoginDoor {
+  /** What other processes of the mesh may have done to sessions here. */
+  readonly control: SessionControl;
   /** Tells every client to compare heads: pushes may have been lost on their way to this process. */
   compareHeads(): void;
   /** Asks for the state of every session and ends those that have ended. For when revocations may have been missed. */
@@ -42,6 +47,10 @@ function createContext(options: LoginOptions, limits: LoginLimits, onIdle: () =>
   const { loginId, loginEpoch, verifier, registry, router, validator } = options;
   const wheel = options.wheel ?? new TimerWheel();
   const stats = createLoginStats();
+  const singleDeviceClasses = new Set(options.singleDeviceClasses ?? []);
+  const sessions = new SessionIndex(loginEpoch);
+  const logger = options.logger ?? silentLogger;
+  const logins = createRemoteLogins(router);
   return {
     loginId,
     loginEpoch,
@@ -52,13 +61,14 @@ function createContext(options: LoginOptions, limits: LoginLimits, onIdle: () =>
     validator,
     contracts: options.contracts ?? createContracts(),
     resumeTokens: createResumeTokens(options.resumeKey),
-    singleDeviceClasses: new Set(options.singleDeviceClasses ?? []),
-    sessions: new SessionIndex(loginEpoch),
+    singleDeviceClasses,
+    sessions,
+    devicePolicy: new DevicePolicy({ loginId, limits, singleDeviceClasses, sessions, logins, logger }),
     receipts: new Receipts(router, wheel, limits, stats),
     outbox: new Outbox(),
     wheel,
     stats,
-    logger: options.logger ?? silentLogger,
+    logger,
     onConnectionClosed() {
       if (--stats.connections === 0) onIdle();
     },
@@ -177,6 +187,7 @@ export function createLogin(options: LoginOptions): Login {
     wheel: context.wheel,
     admit,
     openSession,
+    control: createSessionControl(context),
     stats: () => ({ ...stats, closes: { ...stats.closes } }),
     async deliver(deliveries) {
       const gone: bigint[] = [];

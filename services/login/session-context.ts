@@ -6,6 +6,7 @@ import type { SessionRegistry } from "@chappe/mesh/rpc/session-registry.ts";
 import type { TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
 import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
 import type { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
+import type { DevicePolicy } from "./device-policy.ts";
 import type { LoginLimits } from "./login-options.ts";
 import type { LoginStats } from "./login-stats.ts";
 import type { Outbox } from "./outbox.ts";
@@ -26,6 +27,7 @@ export interface SessionContext {
   readonly resumeTokens: ResumeTokens;
   readonly singleDeviceClasses: ReadonlySet<DeviceClass>;
   readonly sessions: SessionIndex;
+  readonly devicePolicy: DevicePolicy;
   readonly receipts: Receipts;
   readonly outbox: Outbox;
   readonly wheel: TimerWheel;

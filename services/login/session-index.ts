@@ -12,6 +12,7 @@ export class SessionIndex {
   readonly #byUser = new Map<bigint, Session>();
   readonly #epochPrefix: bigint;
   #lastConnection = 0n;
+  #lastOpenedTimeMs = 0;
 
   /** Connection ids start with the low bits of the epoch, so that two starts of a process do not share ids. */
   constructor(loginEpoch: number) {
@@ -37,6 +38,12 @@ export class SessionIndex {
   newConnectionId(): bigint {
     this.#lastConnection = BigInt.asUintN(Number(connectionBits), this.#lastConnection + 1n);
     return this.#epochPrefix | this.#lastConnection;
+  }
+
+  /** The time, or a little later: after that of every session welcomed before. */
+  newOpenedTimeMs(): number {
+    this.#lastOpenedTimeMs = Math.max(Date.now(), this.#lastOpenedTimeMs + 1);
+    return this.#lastOpenedTimeMs;
   }
 
   /** Makes an identified session findable. */

@@ -52,8 +52,8 @@ export function headHintPacket(tails: readonly UnackedTail[], compareHeads: bool
 }
 
 /** Tells the client why it is about to be closed. */
-export function kickedPacket(close: CloseRow): Packet {
-  const event = create(KickedSchema, { closeCode: close.code, reason: close.text });
+export function kickedPacket(close: CloseRow, reason: string): Packet {
+  const event = create(KickedSchema, { closeCode: close.code, reason: reason === "" ? close.text : reason });
   return pushPacket(kicked.svid, kicked.cmd, toBinary(KickedSchema, event));
 }
 

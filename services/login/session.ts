@@ -40,6 +40,8 @@ export class Session extends SessionOutput {
   userId = 0n;
   deviceId = 0n;
   deviceClass: DeviceClass = DeviceClass.UNSPECIFIED;
+  /** When it was welcomed, Unix milliseconds; no two sessions of a process have the same. */
+  openedTimeMs = 0;
   claims: TokenClaims | undefined = undefined;
   identity: Identity | undefined = undefined;
   /** Owned by the SessionIndex. */
@@ -162,14 +164,16 @@ export class Session extends SessionOutput {
 
   /** Presence is registered: the welcome goes out first, then what was held back. */
   open(welcome: Packet): void {
-    const { wheel, limits, sessions, singleDeviceClasses } = this.context;
+    const { wheel, limits, sessions, singleDeviceClasses, devicePolicy } = this.context;
     this.#state = open;
+    this.openedTimeMs = sessions.newOpenedTimeMs();
     this.#ticket?.welcome();
     this.callsInFlight = 0;
     this.release(welcome);
     wheel.schedule(this, limits.heartbeatTimeoutMs);
     for (const older of sessions.replacedBy(this, limits.maxConnectionsPerDevice, singleDeviceClasses))
       older.kick("REPLACED");
+    devicePolicy.onOpened(this);
   }
 
   /** A newer token of the same user. */
@@ -228,9 +232,9 @@ export class Session extends SessionOutput {
     this.hint(this.tail?.unacked() ?? [], true);
   }
 
-  /** Ends the session by policy: tells the client first. */
-  kick(name: CloseName): void {
-    if (this.isOpen) this.send(kickedPacket(closeCodes[name]));
+  /** Ends the session by policy: tells the client first, with the close code's text when there is no better reason. */
+  kick(name: CloseName, reason = ""): void {
+    if (this.isOpen) this.send(kickedPacket(closeCodes[name], reason));
     this.end(name);
   }
 

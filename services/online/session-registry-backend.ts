@@ -11,6 +11,8 @@ export interface SessionRegistryOptions {
   readonly presence: SessionStore;
   /** Told of sessions that have ended. */
   readonly onEnded: (entries: readonly PresenceEntry[]) => void;
+  /** Told of sessions that have begun, once look-ups see them; never waited for. */
+  readonly onBegun: (entries: readonly PresenceEntry[]) => void;
 }
 
 interface OfLogin {
@@ -31,7 +33,7 @@ const entriesOf = (sessions: readonly SessionEntry[], { loginId, loginEpoch }: O
 export function createSessionRegistryService(
   options: SessionRegistryOptions,
 ): ServiceImpl<typeof SessionRegistryService> {
-  const { presence, onEnded } = options;
+  const { presence, onEnded, onBegun } = options;
   return {
     async renewLease({ loginId, loginEpoch, ttlMs }) {
       return await presence.renewLease(loginId, Number(loginEpoch), ttlMs);
@@ -39,7 +41,9 @@ export function createSessionRegistryService(
     async changeSessions(request) {
       const ended = entriesOf(request.ended, request);
       onEnded(ended);
-      await presence.register(entriesOf(request.begun, request));
+      const begun = entriesOf(request.begun, request);
+      await presence.register(begun);
+      onBegun(begun);
       await presence.unregister(ended);
       return {};
     },

@@ -3,11 +3,14 @@ import { encodePushRecord, type PushEntryFields } from "@chappe/mesh/codec/push-
 import { conversationIdBytes, partitionOf } from "@chappe/mesh/ids/conversation-id.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
+import type { Presence } from "@chappe/mesh/ports/presence.ts";
 import type { Backend } from "@chappe/mesh/rpc/call.ts";
 import type { Contracts } from "@chappe/mesh/rpc/contracts.ts";
 import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
+import type { RemoteLogins } from "@chappe/mesh/rpc/remote-logins.ts";
 import { createServiceBackend } from "@chappe/mesh/rpc/service-backend.ts";
 import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import { createKicks } from "./kicks.ts";
 
 /** Takes at-most-once events straight to PushServer. */
 export interface PushIntake {
@@ -21,6 +24,9 @@ export interface PushProxyOptions {
   readonly contracts: Contracts;
   readonly intake: PushIntake;
   readonly validator: RequestValidator;
+  /** Where connections are. */
+  readonly presence: Pick<Presence, "lookup">;
+  readonly logins: Pick<RemoteLogins, "kick">;
 }
 
 /** The partition of an event for users: it follows the first of them. */
@@ -30,8 +36,10 @@ function partitionOfUser(userId: bigint, partitions: number): number {
   return partitionOf(id, partitions);
 }
 
-/** Serves PushService: at-least-once events go to the push log before the answer, others straight on. */
-export function createPushProxy({ log, contracts, intake, validator }: PushProxyOptions): Backend {
+/** Serves PushService: at-least-once events go to the push log before the answer, others straight on; kicks at once. */
+export function createPushProxy(options: PushProxyOptions): Backend {
+  const { log, contracts, intake, validator } = options;
+  const kick = createKicks(options);
   const publish = async (request: PublishRequest): Promise<void> => {
     const { conversationId, userIds, svid, cmd } = request;
     const event = contracts.event(svid, cmd);
@@ -62,6 +70,7 @@ export function createPushProxy({ log, contracts, intake, validator }: PushProxy
         await Promise.all(events.map(publish));
         return {};
       },
+      kick: async (request) => ({ closed: await kick(request) }),
     },
     { validator },
   );

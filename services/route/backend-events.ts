@@ -15,6 +15,7 @@ import { encodeDeliveries } from "@chappe/mesh/codec/event-deliveries.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import { type Call, noBytes, type Router } from "@chappe/mesh/rpc/call.ts";
+import { type NamedConnection, parseConnectionName } from "@chappe/mesh/rpc/connection-name.ts";
 import { bearerOf, createUnaryCalls, deadlineOf } from "@chappe/mesh/rpc/grpc-unary.ts";
 import { internalIdentity } from "@chappe/mesh/rpc/identity.ts";
 import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
@@ -28,11 +29,9 @@ export interface BackendEventsOptions {
   readonly identities: BackendIdentities;
 }
 
+type UnaryCalls = ReturnType<typeof createUnaryCalls>;
 type Check = (svid: number) => void;
 type Handler = (request: Uint8Array, check: Check, deadlineMs: number) => Promise<Uint8Array>;
-
-const connectionForm = /^([a-z0-9-]{1,64})\/(\d{1,20})$/;
-const maxId = 2n ** 64n;
 
 function addressOf(method: DescMethod): { svid: number; cmd: number } {
   const { svid, cmd } = methodContractOf(method);
@@ -47,11 +46,10 @@ function decode<T>(read: () => T): T {
   }
 }
 
-function connectionOf({ connection }: EmitRequest): { target: string; connectionId: bigint } {
-  const [, target = "", digits = ""] = connectionForm.exec(connection) ?? [];
-  const connectionId = target === "" ? maxId : BigInt(digits);
-  if (connectionId >= maxId) throw invalidArgument("connection", "pattern", "is not as chappe-connection had it");
-  return { target, connectionId };
+function connectionOf({ connection }: EmitRequest): NamedConnection {
+  const named = parseConnectionName(connection);
+  if (named === undefined) throw invalidArgument("connection", "pattern", "is not as chappe-connection had it");
+  return named;
 }
 
 const internal = { identity: internalIdentity, affinity: noBytes, traceContext: noBytes } as const;
@@ -62,7 +60,7 @@ function createEmit(router: Router): Handler {
     const request = decode(() => fromBinary(EmitRequestSchema, bytes));
     const { svid, cmd, payload } = request;
     check(svid);
-    const { target, connectionId } = connectionOf(request);
+    const { loginId: target, connectionId } = connectionOf(request);
     if (cmd < 1 || cmd > 0xffff) throw invalidArgument("cmd", "range", "is not 1 to 65535");
     if (payload.byteLength > limits.maxBackendEventBytes)
       throw invalidArgument("payload", "max_len", `is over ${limits.maxBackendEventBytes} bytes`);
@@ -92,11 +90,22 @@ function createPublish(router: Router, name: "publish" | "publishBatch"): Handle
   };
 }
 
+/** Ends connections of clients, for identities that may. */
+function addKick({ router, identities }: BackendEventsOptions, calls: UnaryCalls, server: Server): void {
+  const address = addressOf(PushService.method.kick);
+  calls.serve(server, `/${PushService.typeName}/${PushService.method.kick.name}`, async (call) => {
+    const { metadata, request } = call;
+    identities.checkKick(String(metadata.get("chappe-identity")[0] ?? ""), bearerOf(metadata) ?? "");
+    return router.call({ ...address, ...internal, payload: request, deadlineMs: deadlineOf(call) });
+  });
+}
+
 /**
  * Serves, on a gRPC server, what registered services send to clients: RegistryService.Emit and PushService. They need
- * an identity with its secret, and send events of the SVIDs only that it may serve.
+ * an identity with its secret, and send events of the SVIDs only that it may serve; to kick it has to be allowed.
  */
-export function addBackendEvents(server: Server, { router, identities }: BackendEventsOptions): void {
+export function addBackendEvents(server: Server, options: BackendEventsOptions): void {
+  const { router, identities } = options;
   const calls = createUnaryCalls();
   const add = (path: string, handler: Handler): void => {
     calls.serve(server, path, async (call) => {
@@ -109,4 +118,5 @@ export function addBackendEvents(server: Server, { router, identities }: Backend
   add(`/${RegistryService.typeName}/${RegistryService.method.emit.name}`, createEmit(router));
   add(`/${PushService.typeName}/${PushService.method.publish.name}`, createPublish(router, "publish"));
   add(`/${PushService.typeName}/${PushService.method.publishBatch.name}`, createPublish(router, "publishBatch"));
+  addKick(options, calls, server);
 }

@@ -119,7 +119,8 @@ describe("a session", () => {
     }
     expect((await kicks.next()).value).toMatchObject({ reason: "another device" });
     for (const connection of server.connections) connection.close();
-    await statusOf(client, "closed");
+    const status = await statusOf(client, "closed");
+    expect(status).toMatchObject({ reason: { name: "WRONG_STATE", message: "another device" } });
   });
 
   test("comes back at the time a draining server names", async () => {

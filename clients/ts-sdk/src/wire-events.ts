@@ -38,7 +38,7 @@ export function wireEvents({ events, session, outbox, receiver }: EventTargets, 
     if (compareHeads) receiver.compareHeads();
   });
   events.on(DrainSchema, ({ reconnectAfterMs }) => session.drain(reconnectAfterMs));
-  events.on(KickedSchema, ({ closeCode }) => session.kicked(closeCode));
+  events.on(KickedSchema, ({ closeCode, reason }) => session.kicked(closeCode, reason));
 }
 
 /** A settled send of this client's is a message too: nobody need push it back to the device that wrote it. */

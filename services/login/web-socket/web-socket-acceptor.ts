@@ -55,6 +55,7 @@ export function acceptWebSockets(options: WebSocketAcceptorOptions): () => void 
     maxPayload: limits.maxFrameBytes,
     maxFragments: limits.maxFragmentsPerMessage,
     maxBufferedChunks: limits.maxChunksPerMessage,
+    maxPendingAutoPongs: Math.max(limits.maxPendingPongs, limits.frameBurstPerConnection + 1),
     closeTimeout: limits.closeTimeoutMs,
     WebSocket: WebSocketTransport,
   };

@@ -3,7 +3,7 @@ import type { DeviceClass, HeartbeatResponse, HelloResponse } from "@chappe/gen/
 import { ChappeClientError } from "../client-error.ts";
 import type { ClientLimits } from "../limits.ts";
 import { cancelled, fullJitterMs, orAbort, pause, startTimer } from "../timers.ts";
-import { Connection, type RawCall } from "../wire/connection.ts";
+import { Connection, type ConnectionEnd, type RawCall } from "../wire/connection.ts";
 import { type Ending, endingOfClose, endingOfError } from "./close-policy.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { sayHello } from "./hello.ts";
@@ -40,7 +40,7 @@ export class Session {
   #token: string | undefined;
   /** When the server that drains wants the client to come back, on this device's clock. */
   #drainUntilMs: number | undefined;
-  #kickedWith: number | undefined;
+  #kickedWith: Pick<ConnectionEnd, "code" | "reason"> | undefined;
   #skipPause = new AbortController();
 
   constructor(options: SessionOptions) {
@@ -115,8 +115,8 @@ export class Session {
   }
 
   /** The server says why it will close. */
-  kicked(closeCode: number): void {
-    this.#kickedWith = closeCode;
+  kicked(closeCode: number, reason: string): void {
+    this.#kickedWith = { code: closeCode, reason };
   }
 
   /** Ends the session; calls waiting for a connection reject CANCELLED. */
@@ -200,9 +200,14 @@ export class Session {
     this.#ready.promise.catch(() => {});
     if (this.#closing.signal.aborted) this.#ready.reject(cancelled(this.#closing.signal));
     over.abort();
-    const ending = endingOfClose(this.#kickedWith === undefined ? end : { ...end, code: this.#kickedWith });
+    const ending = endingOfClose(this.#asTold(end));
     if (this.#drainUntilMs === undefined || ending.kind === "stop") return ending;
     return { ...ending, afterMs: Math.max(this.#drainUntilMs - performance.now(), 0) };
+  }
+
+  /** What Kicked said counts for more than how the connection was lost. */
+  #asTold(end: ConnectionEnd): ConnectionEnd {
+    return { ...end, ...this.#kickedWith };
   }
 
   #stop(reason: ChappeClientError): void {

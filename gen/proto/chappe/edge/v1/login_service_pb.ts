@@ -6,6 +6,9 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
+import type { DeviceClass } from "./session_pb.ts";
+import { file_chappe_edge_v1_session } from "./session_pb.ts";
 import { file_chappe_mesh_v1_options } from "../../mesh/v1/options_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -13,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file chappe/edge/v1/login_service.proto.
  */
 export const file_chappe_edge_v1_login_service: GenFile = /*@__PURE__*/
-  fileDesc("CiJjaGFwcGUvZWRnZS92MS9sb2dpbl9zZXJ2aWNlLnByb3RvEg5jaGFwcGUuZWRnZS52MSJ+Cg1FdmVudERlbGl2ZXJ5EhYKDmNvbm5lY3Rpb25faWRzGAEgAygGEgwKBHN2aWQYAiABKA0SCwoDY21kGAMgASgNEg8KB3BheWxvYWQYBCABKAwSFwoPY29udmVyc2F0aW9uX2lkGAUgASgMEhAKCGxhc3Rfc2VxGAYgASgEIkMKDkRlbGl2ZXJSZXF1ZXN0EjEKCmRlbGl2ZXJpZXMYASADKAsyHS5jaGFwcGUuZWRnZS52MS5FdmVudERlbGl2ZXJ5Ii4KD0RlbGl2ZXJSZXNwb25zZRIbChNnb25lX2Nvbm5lY3Rpb25faWRzGAEgAygGMmoKDExvZ2luU2VydmljZRJUCgdEZWxpdmVyEh4uY2hhcHBlLmVkZ2UudjEuRGVsaXZlclJlcXVlc3QaHy5jaGFwcGUuZWRnZS52MS5EZWxpdmVyUmVzcG9uc2UiCPi7GAGAvBgDGgSouxgDYgZwcm90bzM", [file_chappe_mesh_v1_options]);
+  fileDesc("CiJjaGFwcGUvZWRnZS92MS9sb2dpbl9zZXJ2aWNlLnByb3RvEg5jaGFwcGUuZWRnZS52MSJ+Cg1FdmVudERlbGl2ZXJ5EhYKDmNvbm5lY3Rpb25faWRzGAEgAygGEgwKBHN2aWQYAiABKA0SCwoDY21kGAMgASgNEg8KB3BheWxvYWQYBCABKAwSFwoPY29udmVyc2F0aW9uX2lkGAUgASgMEhAKCGxhc3Rfc2VxGAYgASgEIkMKDkRlbGl2ZXJSZXF1ZXN0EjEKCmRlbGl2ZXJpZXMYASADKAsyHS5jaGFwcGUuZWRnZS52MS5FdmVudERlbGl2ZXJ5Ii4KD0RlbGl2ZXJSZXNwb25zZRIbChNnb25lX2Nvbm5lY3Rpb25faWRzGAEgAygGIl8KDERldmljZVJldmlldxIVCg1jb25uZWN0aW9uX2lkGAEgASgGEhoKEmRldmljZV9jb25uZWN0aW9ucxgCIAEoDRIcCglsb2dpbl9pZHMYAyADKAlCCbpIBpIBAxCAAiJlChRSZXZpZXdEZXZpY2VzUmVxdWVzdBITCgtsb2dpbl9lcG9jaBgBIAEoBBI4CgdyZXZpZXdzGAIgAygLMhwuY2hhcHBlLmVkZ2UudjEuRGV2aWNlUmV2aWV3Qgm6SAaSAQMQ9AMiFwoVUmV2aWV3RGV2aWNlc1Jlc3BvbnNlIkoKE0xpc3RTZXNzaW9uc1JlcXVlc3QSDwoHdXNlcl9pZBgBIAEoBhIiCg9hc2tpbmdfbG9naW5faWQYAiABKAlCCbpIBnIEEAEYQCKCAQoLTGl2ZVNlc3Npb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoBhIRCglkZXZpY2VfaWQYAiABKAYSMQoMZGV2aWNlX2NsYXNzGAMgASgOMhsuY2hhcHBlLmVkZ2UudjEuRGV2aWNlQ2xhc3MSFgoOb3BlbmVkX3RpbWVfbXMYBCABKAMiWgoUTGlzdFNlc3Npb25zUmVzcG9uc2USEwoLbG9naW5fZXBvY2gYASABKAQSLQoIc2Vzc2lvbnMYAiADKAsyGy5jaGFwcGUuZWRnZS52MS5MaXZlU2Vzc2lvbiJzCgtLaWNrUmVxdWVzdBITCgtsb2dpbl9lcG9jaBgBIAEoBBIhCg5jb25uZWN0aW9uX2lkcxgCIAMoBkIJukgGkgEDEOgHEhIKCmNsb3NlX2NvZGUYAyABKA0SGAoGcmVhc29uGAQgASgJQgi6SAVyAxjIASIeCgxLaWNrUmVzcG9uc2USDgoGY2xvc2VkGAEgASgNMoQDCgxMb2dpblNlcnZpY2USVAoHRGVsaXZlchIeLmNoYXBwZS5lZGdlLnYxLkRlbGl2ZXJSZXF1ZXN0Gh8uY2hhcHBlLmVkZ2UudjEuRGVsaXZlclJlc3BvbnNlIgj4uxgBgLwYAxJmCg1SZXZpZXdEZXZpY2VzEiQuY2hhcHBlLmVkZ2UudjEuUmV2aWV3RGV2aWNlc1JlcXVlc3QaJS5jaGFwcGUuZWRnZS52MS5SZXZpZXdEZXZpY2VzUmVzcG9uc2UiCPi7GAKAvBgDEmMKDExpc3RTZXNzaW9ucxIjLmNoYXBwZS5lZGdlLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaJC5jaGFwcGUuZWRnZS52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSII+LsYA4C8GAMSSwoES2ljaxIbLmNoYXBwZS5lZGdlLnYxLktpY2tSZXF1ZXN0GhwuY2hhcHBlLmVkZ2UudjEuS2lja1Jlc3BvbnNlIgj4uxgEgLwYAxoEqLsYA2IGcHJvdG8z", [file_buf_validate_validate, file_chappe_edge_v1_session, file_chappe_mesh_v1_options]);
 
 /**
  * One event for some connections of the process.
@@ -114,6 +117,245 @@ export const DeliverResponseSchema: GenMessage<DeliverResponse> = /*@__PURE__*/
   messageDesc(file_chappe_edge_v1_login_service, 2);
 
 /**
+ * A connection whose user is at other processes too.
+ *
+ * @generated from message chappe.edge.v1.DeviceReview
+ */
+export type DeviceReview = Message<"chappe.edge.v1.DeviceReview"> & {
+  /**
+   * The connection.
+   *
+   * @generated from field: fixed64 connection_id = 1;
+   */
+  connectionId: bigint;
+
+  /**
+   * Connections of its device, at all processes.
+   *
+   * @generated from field: uint32 device_connections = 2;
+   */
+  deviceConnections: number;
+
+  /**
+   * The other processes.
+   *
+   * @generated from field: repeated string login_ids = 3;
+   */
+  loginIds: string[];
+};
+
+/**
+ * Describes the message chappe.edge.v1.DeviceReview.
+ * Use `create(DeviceReviewSchema)` to create a new message.
+ */
+export const DeviceReviewSchema: GenMessage<DeviceReview> = /*@__PURE__*/
+  messageDesc(file_chappe_edge_v1_login_service, 3);
+
+/**
+ * Request of LoginService.ReviewDevices.
+ *
+ * @generated from message chappe.edge.v1.ReviewDevicesRequest
+ */
+export type ReviewDevicesRequest = Message<"chappe.edge.v1.ReviewDevicesRequest"> & {
+  /**
+   * Start of the process that the connections are of.
+   *
+   * @generated from field: uint64 login_epoch = 1;
+   */
+  loginEpoch: bigint;
+
+  /**
+   * What is to be looked at.
+   *
+   * @generated from field: repeated chappe.edge.v1.DeviceReview reviews = 2;
+   */
+  reviews: DeviceReview[];
+};
+
+/**
+ * Describes the message chappe.edge.v1.ReviewDevicesRequest.
+ * Use `create(ReviewDevicesRequestSchema)` to create a new message.
+ */
+export const ReviewDevicesRequestSchema: GenMessage<ReviewDevicesRequest> = /*@__PURE__*/
+  messageDesc(file_chappe_edge_v1_login_service, 4);
+
+/**
+ * The reviews will be made.
+ *
+ * @generated from message chappe.edge.v1.ReviewDevicesResponse
+ */
+export type ReviewDevicesResponse = Message<"chappe.edge.v1.ReviewDevicesResponse"> & {
+};
+
+/**
+ * Describes the message chappe.edge.v1.ReviewDevicesResponse.
+ * Use `create(ReviewDevicesResponseSchema)` to create a new message.
+ */
+export const ReviewDevicesResponseSchema: GenMessage<ReviewDevicesResponse> = /*@__PURE__*/
+  messageDesc(file_chappe_edge_v1_login_service, 5);
+
+/**
+ * Request of LoginService.ListSessions.
+ *
+ * @generated from message chappe.edge.v1.ListSessionsRequest
+ */
+export type ListSessionsRequest = Message<"chappe.edge.v1.ListSessionsRequest"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: fixed64 user_id = 1;
+   */
+  userId: bigint;
+
+  /**
+   * The process that asks: a session that is not open yet asks it back once it is.
+   *
+   * @generated from field: string asking_login_id = 2;
+   */
+  askingLoginId: string;
+};
+
+/**
+ * Describes the message chappe.edge.v1.ListSessionsRequest.
+ * Use `create(ListSessionsRequestSchema)` to create a new message.
+ */
+export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
+  messageDesc(file_chappe_edge_v1_login_service, 6);
+
+/**
+ * An open session of a user.
+ *
+ * @generated from message chappe.edge.v1.LiveSession
+ */
+export type LiveSession = Message<"chappe.edge.v1.LiveSession"> & {
+  /**
+   * The connection.
+   *
+   * @generated from field: fixed64 connection_id = 1;
+   */
+  connectionId: bigint;
+
+  /**
+   * The installation.
+   *
+   * @generated from field: fixed64 device_id = 2;
+   */
+  deviceId: bigint;
+
+  /**
+   * Kind of device.
+   *
+   * @generated from field: chappe.edge.v1.DeviceClass device_class = 3;
+   */
+  deviceClass: DeviceClass;
+
+  /**
+   * When it was welcomed, by the clock of its process; different for each session of a process.
+   *
+   * @generated from field: int64 opened_time_ms = 4;
+   */
+  openedTimeMs: bigint;
+};
+
+/**
+ * Describes the message chappe.edge.v1.LiveSession.
+ * Use `create(LiveSessionSchema)` to create a new message.
+ */
+export const LiveSessionSchema: GenMessage<LiveSession> = /*@__PURE__*/
+  messageDesc(file_chappe_edge_v1_login_service, 7);
+
+/**
+ * Response of LoginService.ListSessions.
+ *
+ * @generated from message chappe.edge.v1.ListSessionsResponse
+ */
+export type ListSessionsResponse = Message<"chappe.edge.v1.ListSessionsResponse"> & {
+  /**
+   * Start of the process that they are of.
+   *
+   * @generated from field: uint64 login_epoch = 1;
+   */
+  loginEpoch: bigint;
+
+  /**
+   * The newest, 256 at most.
+   *
+   * @generated from field: repeated chappe.edge.v1.LiveSession sessions = 2;
+   */
+  sessions: LiveSession[];
+};
+
+/**
+ * Describes the message chappe.edge.v1.ListSessionsResponse.
+ * Use `create(ListSessionsResponseSchema)` to create a new message.
+ */
+export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
+  messageDesc(file_chappe_edge_v1_login_service, 8);
+
+/**
+ * Request of LoginService.Kick.
+ *
+ * @generated from message chappe.edge.v1.KickRequest
+ */
+export type KickRequest = Message<"chappe.edge.v1.KickRequest"> & {
+  /**
+   * Start of the process that the connections are of; 0 = any, since connection ids are not used twice.
+   *
+   * @generated from field: uint64 login_epoch = 1;
+   */
+  loginEpoch: bigint;
+
+  /**
+   * Whom it is for. One that is not there any more is left out.
+   *
+   * @generated from field: repeated fixed64 connection_ids = 2;
+   */
+  connectionIds: bigint[];
+
+  /**
+   * Close code, one of the registry: see docs/errors.md.
+   *
+   * @generated from field: uint32 close_code = 3;
+   */
+  closeCode: number;
+
+  /**
+   * Reason for a person; empty = the text of the close code.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message chappe.edge.v1.KickRequest.
+ * Use `create(KickRequestSchema)` to create a new message.
+ */
+export const KickRequestSchema: GenMessage<KickRequest> = /*@__PURE__*/
+  messageDesc(file_chappe_edge_v1_login_service, 9);
+
+/**
+ * Response of LoginService.Kick.
+ *
+ * @generated from message chappe.edge.v1.KickResponse
+ */
+export type KickResponse = Message<"chappe.edge.v1.KickResponse"> & {
+  /**
+   * Connections that were there and are closed now.
+   *
+   * @generated from field: uint32 closed = 1;
+   */
+  closed: number;
+};
+
+/**
+ * Describes the message chappe.edge.v1.KickResponse.
+ * Use `create(KickResponseSchema)` to create a new message.
+ */
+export const KickResponseSchema: GenMessage<KickResponse> = /*@__PURE__*/
+  messageDesc(file_chappe_edge_v1_login_service, 10);
+
+/**
  * Served by each Login process under its own name: calls say which one they are for.
  *
  * @generated from service chappe.edge.v1.LoginService
@@ -128,6 +370,37 @@ export const LoginService: GenService<{
     methodKind: "unary";
     input: typeof DeliverRequestSchema;
     output: typeof DeliverResponseSchema;
+  },
+  /**
+   * Says that users of connections of the process are at other processes too: the device policy is to be kept among
+   * all of them. Answered at once.
+   *
+   * @generated from rpc chappe.edge.v1.LoginService.ReviewDevices
+   */
+  reviewDevices: {
+    methodKind: "unary";
+    input: typeof ReviewDevicesRequestSchema;
+    output: typeof ReviewDevicesResponseSchema;
+  },
+  /**
+   * Open sessions of a user at the process.
+   *
+   * @generated from rpc chappe.edge.v1.LoginService.ListSessions
+   */
+  listSessions: {
+    methodKind: "unary";
+    input: typeof ListSessionsRequestSchema;
+    output: typeof ListSessionsResponseSchema;
+  },
+  /**
+   * Tells connections why, and closes them.
+   *
+   * @generated from rpc chappe.edge.v1.LoginService.Kick
+   */
+  kick: {
+    methodKind: "unary";
+    input: typeof KickRequestSchema;
+    output: typeof KickResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_chappe_edge_v1_login_service, 0);

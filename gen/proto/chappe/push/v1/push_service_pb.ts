@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file chappe/push/v1/push_service.proto.
  */
 export const file_chappe_push_v1_push_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFjaGFwcGUvcHVzaC92MS9wdXNoX3NlcnZpY2UucHJvdG8SDmNoYXBwZS5wdXNoLnYxIsgBCg5QdWJsaXNoUmVxdWVzdBIbCgh1c2VyX2lkcxgBIAMoBkIJukgGkgEDEOgHEhYKDm9ubHlfZGV2aWNlX2lkGAIgASgGEiAKD2NvbnZlcnNhdGlvbl9pZBgDIAEoDEIHukgEegIYEBIWCg5leGNlcHRfdXNlcl9pZBgEIAEoBhIVCgRzdmlkGAUgASgNQge6SAQqAiAAEhQKA2NtZBgGIAEoDUIHukgEKgIgABIaCgdwYXlsb2FkGAcgASgMQgm6SAZ6BBiAgAQiEQoPUHVibGlzaFJlc3BvbnNlIlAKE1B1Ymxpc2hCYXRjaFJlcXVlc3QSOQoGZXZlbnRzGAEgAygLMh4uY2hhcHBlLnB1c2gudjEuUHVibGlzaFJlcXVlc3RCCbpIBpIBAxCABCIWChRQdWJsaXNoQmF0Y2hSZXNwb25zZTLOAQoLUHVzaFNlcnZpY2USVAoHUHVibGlzaBIeLmNoYXBwZS5wdXNoLnYxLlB1Ymxpc2hSZXF1ZXN0Gh8uY2hhcHBlLnB1c2gudjEuUHVibGlzaFJlc3BvbnNlIgj4uxgBgLwYAxJjCgxQdWJsaXNoQmF0Y2gSIy5jaGFwcGUucHVzaC52MS5QdWJsaXNoQmF0Y2hSZXF1ZXN0GiQuY2hhcHBlLnB1c2gudjEuUHVibGlzaEJhdGNoUmVzcG9uc2UiCPi7GAKAvBgDGgSouxgoYgZwcm90bzM", [file_buf_validate_validate, file_chappe_mesh_v1_options]);
+  fileDesc("CiFjaGFwcGUvcHVzaC92MS9wdXNoX3NlcnZpY2UucHJvdG8SDmNoYXBwZS5wdXNoLnYxIsgBCg5QdWJsaXNoUmVxdWVzdBIbCgh1c2VyX2lkcxgBIAMoBkIJukgGkgEDEOgHEhYKDm9ubHlfZGV2aWNlX2lkGAIgASgGEiAKD2NvbnZlcnNhdGlvbl9pZBgDIAEoDEIHukgEegIYEBIWCg5leGNlcHRfdXNlcl9pZBgEIAEoBhIVCgRzdmlkGAUgASgNQge6SAQqAiAAEhQKA2NtZBgGIAEoDUIHukgEKgIgABIaCgdwYXlsb2FkGAcgASgMQgm6SAZ6BBiAgAQiEQoPUHVibGlzaFJlc3BvbnNlIlAKE1B1Ymxpc2hCYXRjaFJlcXVlc3QSOQoGZXZlbnRzGAEgAygLMh4uY2hhcHBlLnB1c2gudjEuUHVibGlzaFJlcXVlc3RCCbpIBpIBAxCABCIWChRQdWJsaXNoQmF0Y2hSZXNwb25zZSJoCgtLaWNrUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgGEhEKCWRldmljZV9pZBgCIAEoBhIbCgpjb25uZWN0aW9uGAMgASgJQge6SARyAhhkEhgKBnJlYXNvbhgEIAEoCUIIukgFcgMYyAEiHgoMS2lja1Jlc3BvbnNlEg4KBmNsb3NlZBgBIAEoDTKbAgoLUHVzaFNlcnZpY2USVAoHUHVibGlzaBIeLmNoYXBwZS5wdXNoLnYxLlB1Ymxpc2hSZXF1ZXN0Gh8uY2hhcHBlLnB1c2gudjEuUHVibGlzaFJlc3BvbnNlIgj4uxgBgLwYAxJjCgxQdWJsaXNoQmF0Y2gSIy5jaGFwcGUucHVzaC52MS5QdWJsaXNoQmF0Y2hSZXF1ZXN0GiQuY2hhcHBlLnB1c2gudjEuUHVibGlzaEJhdGNoUmVzcG9uc2UiCPi7GAKAvBgDEksKBEtpY2sSGy5jaGFwcGUucHVzaC52MS5LaWNrUmVxdWVzdBocLmNoYXBwZS5wdXNoLnYxLktpY2tSZXNwb25zZSII+LsYA4C8GAMaBKi7GChiBnByb3RvMw", [file_buf_validate_validate, file_chappe_mesh_v1_options]);
 
 /**
  * Request of PushService.Publish. Exactly one of user_ids and conversation_id is set.
@@ -131,6 +131,69 @@ export const PublishBatchResponseSchema: GenMessage<PublishBatchResponse> = /*@_
   messageDesc(file_chappe_push_v1_push_service, 3);
 
 /**
+ * Request of PushService.Kick. Exactly one of user_id and connection is set.
+ *
+ * @generated from message chappe.push.v1.KickRequest
+ */
+export type KickRequest = Message<"chappe.push.v1.KickRequest"> & {
+  /**
+   * All devices of this user.
+   *
+   * @generated from field: fixed64 user_id = 1;
+   */
+  userId: bigint;
+
+  /**
+   * Only this device of the user; 0 = all.
+   *
+   * @generated from field: fixed64 device_id = 2;
+   */
+  deviceId: bigint;
+
+  /**
+   * The metadata "chappe-connection" of a call, as it came.
+   *
+   * @generated from field: string connection = 3;
+   */
+  connection: string;
+
+  /**
+   * Why, for a person: the client shows it. Empty = the text of the close code.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message chappe.push.v1.KickRequest.
+ * Use `create(KickRequestSchema)` to create a new message.
+ */
+export const KickRequestSchema: GenMessage<KickRequest> = /*@__PURE__*/
+  messageDesc(file_chappe_push_v1_push_service, 4);
+
+/**
+ * Response of PushService.Kick: the connections are told and closed.
+ *
+ * @generated from message chappe.push.v1.KickResponse
+ */
+export type KickResponse = Message<"chappe.push.v1.KickResponse"> & {
+  /**
+   * Connections that were there; 0 = nobody.
+   *
+   * @generated from field: uint32 closed = 1;
+   */
+  closed: number;
+};
+
+/**
+ * Describes the message chappe.push.v1.KickResponse.
+ * Use `create(KickResponseSchema)` to create a new message.
+ */
+export const KickResponseSchema: GenMessage<KickResponse> = /*@__PURE__*/
+  messageDesc(file_chappe_push_v1_push_service, 5);
+
+/**
  * Takes events in. Served by PushProxy.
  *
  * @generated from service chappe.push.v1.PushService
@@ -155,6 +218,17 @@ export const PushService: GenService<{
     methodKind: "unary";
     input: typeof PublishBatchRequestSchema;
     output: typeof PublishBatchResponseSchema;
+  },
+  /**
+   * Closes the connections that a user, a device of the user, or one connection has now; clients get Kicked with the
+   * reason first, and do not come back by themselves. A registered service needs an identity that may kick.
+   *
+   * @generated from rpc chappe.push.v1.PushService.Kick
+   */
+  kick: {
+    methodKind: "unary";
+    input: typeof KickRequestSchema;
+    output: typeof KickResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_chappe_push_v1_push_service, 0);
