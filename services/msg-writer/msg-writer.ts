@@ -48,6 +48,7 @@ interface Ownership {
 
 /** How far back in id time the duplicate filter is filled at start. */
 const filterSpanMs = 20 * 60_000;
+const uuidBytes = 16;
 
 class Writer implements LogConsumer, MsgWriter {
   readonly #options: MsgWriterOptions;
@@ -149,7 +150,8 @@ class Writer implements LogConsumer, MsgWriter {
 
   async #fillFilter(sinceMs: number): Promise<void> {
     this.#filter.reset(sinceMs);
-    for await (const id of this.#options.store.sendIdsSince(sinceMs)) this.#filter.add(id);
+    for await (const page of this.#options.store.sendIdsSince(sinceMs))
+      for (let at = 0; at < page.length; at += uuidBytes) this.#filter.add(page.subarray(at, at + uuidBytes));
   }
 
   /** Undefined when the partition is stopped: a record whose envelope is damaged is never skipped. */
