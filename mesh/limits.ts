@@ -1,5 +1,8 @@
+import { hotWindowLimits } from "./limits/hot-window-limits.ts";
+
 /** Every bound of the project, by name, unit last. Frozen: change one here or by configuration, never in passing. */
 export const limits = Object.freeze({
+  ...hotWindowLimits,
   /** A frame before Hello has succeeded. */
   maxHelloFrameBytes: 4 * 1024,
   /** A frame after it. */

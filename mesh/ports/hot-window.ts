@@ -1,5 +1,12 @@
 import type { MessageRun } from "./message-store.ts";
 
+/** How much a window keeps of one conversation. */
+export interface HotWindowBounds {
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+  readonly maxAgeMs: number;
+}
+
 /** How much of a range a read answers with. */
 export interface RangeBounds {
   readonly maxMessages: number;
@@ -15,9 +22,12 @@ export interface RangeBounds {
  *
  * - Append is atomic per run and repeats harmlessly. A run that begins at hi + 1 is added; of one that overlaps only
  *   what is after hi counts; one that ends at or before hi changes nothing; a conversation it does not hold, or a run
- *   that begins after hi + 1, starts anew with this run alone.
- * - Old messages go by age and by number, from lo upwards.
- * - Rejects with UNAVAILABLE when the engine does not answer: then any part of the call may have taken effect.
+ *   that begins after hi + 1, starts anew with this run alone. Runs of one call are taken in order.
+ * - Old messages go by age, by number and by bytes, from lo upwards, when something is added, and all of a conversation
+ *   at once when nothing was added for that age. Ages count from when the window took a message. They may go some at a
+ *   time; the newest message stays whatever its size.
+ * - It may hold messages that are not committed (yet): a reader clamps to the committed head.
+ * - Rejects with UNAVAILABLE when the engine does not answer in time: then any part of the call may have taken effect.
  */
 export interface HotWindow {
   append(runs: readonly MessageRun[]): Promise<void>;

@@ -51,6 +51,13 @@ const schema = z.strictObject({
   kafkaPrefix: z.string().regex(/^[a-zA-Z0-9._-]{1,100}$/),
   mysqlUrl: z.string().min(1).optional(),
   mysqlPasswordFile: z.string().min(1).optional(),
+  hotWindowAddresses: z.array(z.string()),
+  hotWindowMessages: z.int().min(0).max(100_000),
+  hotWindowBytes: z
+    .int()
+    .min(1_024)
+    .max(64 * 1024 * 1024),
+  hotWindowDays: z.number().positive().max(365),
   backendsFile: z.string().min(1).optional(),
   /** "*" alone = every origin. */
   corsOrigins: z.array(z.string()),

@@ -8,16 +8,19 @@ import type { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import type { BusinessStore } from "@chappe/mesh/ports/business-store.ts";
 import type { Directory } from "@chappe/mesh/ports/directory.ts";
+import type { HotWindow } from "@chappe/mesh/ports/hot-window.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
 import type { MessageStore } from "@chappe/mesh/ports/message-store.ts";
 import type { Presence } from "@chappe/mesh/ports/presence.ts";
 import type { Config } from "./config.ts";
+import { openHotWindow } from "./open-hot-window.ts";
 import { openStores } from "./open-stores.ts";
 
 /** What the modules stand on. */
 export interface Engines {
   readonly log: Log;
   readonly store: MessageStore;
+  readonly window: HotWindow | undefined;
   readonly business: BusinessStore;
   readonly presence: Presence;
   readonly directory: Directory;
@@ -69,10 +72,12 @@ export async function openEngines(
     const stores = await openStores(config, logger, onFailed);
     const store = keep(stores.store);
     const business = keep(stores.business);
+    const hotWindow = openHotWindow(config);
+    const window = hotWindow && keep(hotWindow);
     const log = keep(await openLog(config, logger, onFailed));
     const presence = shared?.presence ?? keep(createMemoryPresence());
     const directory = shared?.directory ?? keep(createMemoryDirectory());
-    return { log, store, business, presence, directory, close };
+    return { log, store, window, business, presence, directory, close };
   } catch (error) {
     await close();
     throw error;

@@ -66,6 +66,16 @@ const storing: readonly Setting[] = [
   text("kafkaPrefix", "KAFKA_PREFIX", "what names of topics and groups begin with", { fallback: "chappe" }),
   text("mysqlUrl", "MYSQL_URL", "MySQL 8 or MariaDB, `mysql://user@host:3306/database`; none = SQLite"),
   text("mysqlPasswordFile", "MYSQL_PASSWORD_FILE", "file with the password of that user"),
+  list(
+    "hotWindowAddresses",
+    "HOT_WINDOW_ADDRESSES",
+    "Redis of the newest messages; with MySQL, `redisAddresses` if none",
+  ),
+  number("hotWindowMessages", "HOT_WINDOW_MESSAGES", "messages of a conversation kept there; 0 = none", {
+    fallback: 500,
+  }),
+  number("hotWindowBytes", "HOT_WINDOW_BYTES", "bytes of a conversation kept there", { fallback: 256 * 1024 }),
+  number("hotWindowDays", "HOT_WINDOW_DAYS", "days that they are kept there", { fallback: 7 }),
 ];
 
 const meshing: readonly Setting[] = [

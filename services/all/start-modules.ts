@@ -100,8 +100,8 @@ export const backendOf = ({ service, impl }: EdgeService, validator: RequestVali
  * MsgWriter and its housekeeping. Nothing is served before what was on the log is committed, unless that cannot be for
  * now (a full disk): then reads are better than nothing, and show less than before until there is room.
  */
-async function startWriting({ log, store }: Engines, logger: Logger) {
-  const writer = await createMsgWriter({ log, store, logger });
+async function startWriting({ log, store, window }: Engines, logger: Logger) {
+  const writer = await createMsgWriter({ log, store, window, logger });
   const late = new Promise<void>((resolve) => {
     const timer = setTimeout(() => {
       logger.warn("msg-writer.replay-late", { lag: writer.stats().lag });

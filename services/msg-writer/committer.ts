@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { encodePushRecords, type PushEntryFields } from "@chappe/mesh/codec/push-record.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import type { WindowGuard } from "@chappe/mesh/hot-window/window-guard.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
 import type { MessageStore, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
@@ -11,6 +12,8 @@ import type { Step } from "./step-builder.ts";
 export interface CommitterOptions {
   readonly log: Log;
   readonly store: MessageStore;
+  /** Told of every step beside the push log; no commit waits for it. */
+  readonly window: WindowGuard | undefined;
   /** Messages between sequenced and committed; over it `room` waits. */
   readonly maxMessagesInFlight: number;
   /** Commits start at least so far apart, so that a busy writer commits in larger batches. */
@@ -20,7 +23,7 @@ export interface CommitterOptions {
 }
 
 /**
- * Takes steps to the push log and then, last, to the store, in order. Every effect before the commit repeats
+ * Takes steps to the push log and the hot window, and then, last, to the store, in order. Every effect before the commit repeats
  * harmlessly. A retryable failure is repeated until it succeeds or the committer is abandoned; any other ends it.
  */
 export interface Committer {
@@ -68,6 +71,7 @@ class OrderedCommitter implements Committer {
     this.#queue.push(pending);
     this.#messagesInFlight += step.messages;
     void this.#push(pending);
+    this.#options.window?.append(step.commit.runs);
     this.#running ??= this.#run();
   }
 

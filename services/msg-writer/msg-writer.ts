@@ -1,7 +1,9 @@
 import { decodeLogRecord } from "@chappe/mesh/codec/log-record.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { createWindowGuard, type WindowGuard, type WindowStats } from "@chappe/mesh/hot-window/window-guard.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import { limits } from "@chappe/mesh/limits.ts";
+import type { HotWindow } from "@chappe/mesh/ports/hot-window.ts";
 import type { Log, LogConsumer, LogSubscription, PartitionBatch } from "@chappe/mesh/ports/log.ts";
 import type { MessageStore, SendKey, SendRow, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
 import { type Committer, createCommitter } from "./committer.ts";
@@ -13,6 +15,8 @@ import { createSequencer, type PartitionInput, type RecordInput, sendKeyOf } fro
 export interface MsgWriterOptions {
   readonly log: Log;
   readonly store: MessageStore;
+  /** Given what is committed, when there is one; its failures cost nothing but reads of the store. */
+  readonly window?: HotWindow | undefined;
   readonly logger: Logger;
   /** @default limits.commitIntervalMs */
   readonly commitIntervalMs?: number;
@@ -26,6 +30,8 @@ export interface MsgWriterStats {
   readonly duplicates: number;
   readonly storeLookups: number;
   readonly lag: number;
+  /** undefined without a hot window. */
+  readonly window: WindowStats | undefined;
   /** Partitions stopped by a damaged envelope; an operator must look. */
   readonly stoppedPartitions: readonly number[];
 }
@@ -58,6 +64,7 @@ class Writer implements LogConsumer, MsgWriter {
   readonly #stopped = new Set<number>();
   readonly replayed: Promise<void>;
   readonly #gate: ReplayGate;
+  readonly #window: WindowGuard | undefined;
   #committer: Committer;
   #committed: SendRow[][] = [];
   #subscription: LogSubscription | undefined;
@@ -69,6 +76,7 @@ class Writer implements LogConsumer, MsgWriter {
     this.#options = options;
     this.#gate = gate;
     this.replayed = gate.opened;
+    this.#window = options.window === undefined ? undefined : createWindowGuard(options.window);
     this.#committer = this.#newCommitter();
   }
 
@@ -112,6 +120,7 @@ class Writer implements LogConsumer, MsgWriter {
       duplicates: this.#duplicates,
       storeLookups: this.#storeLookups,
       lag: this.#subscription?.lag() ?? 0,
+      window: this.#window?.stats(),
       stoppedPartitions: [...this.#stopped],
     };
   }
@@ -126,6 +135,7 @@ class Writer implements LogConsumer, MsgWriter {
     return createCommitter({
       log,
       store,
+      window: this.#window,
       commitIntervalMs,
       maxMessagesInFlight: limits.maxWriterMessagesInFlight,
       onCommitted: (commit) => this.#onCommitted(commit),

@@ -1,0 +1,21 @@
+import { createRedisHotWindow } from "@chappe/mesh/engines/redis-hot-window/redis-hot-window.ts";
+import type { HotWindow } from "@chappe/mesh/ports/hot-window.ts";
+import { type Config, coreRolesOf } from "./config.ts";
+
+const dayMs = 86_400_000;
+
+/**
+ * The hot window that the settings name. None beside the embedded store unless one is named, since its newest messages
+ * are in memory anyway, and none where nothing reads or writes messages.
+ */
+export function openHotWindow(config: Config): HotWindow | undefined {
+  const { hotWindowAddresses, redisAddresses, mysqlUrl, hotWindowMessages: maxMessages } = config;
+  const { hotWindowBytes: maxBytes, hotWindowDays } = config;
+  const otherwise = mysqlUrl === undefined ? [] : redisAddresses;
+  const addresses = hotWindowAddresses.length > 0 ? hotWindowAddresses : otherwise;
+  const roles = coreRolesOf(config);
+  const isUsed = roles.has("msg-writer") || roles.has("msg-reader");
+  if (addresses.length === 0 || maxMessages === 0 || !isUsed) return undefined;
+  const maxAgeMs = Math.round(hotWindowDays * dayMs);
+  return createRedisHotWindow({ addresses, bounds: { maxMessages, maxBytes, maxAgeMs } });
+}
