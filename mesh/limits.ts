@@ -1,7 +1,8 @@
+import { changeLimits } from "./limits/change-limits.ts";
 import { hotWindowLimits } from "./limits/hot-window-limits.ts";
-
 /** Every bound of the project, by name, unit last. Frozen: change one here or by configuration, never in passing. */
 export const limits = Object.freeze({
+  ...changeLimits,
   ...hotWindowLimits,
   /** A frame before Hello has succeeded. */
   maxHelloFrameBytes: 4 * 1024,

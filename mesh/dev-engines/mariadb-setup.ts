@@ -51,11 +51,12 @@ export function chooseAccount(directory: string): Account | undefined {
 const asRoot = ({ account }: MariadbSetup): string[] =>
   account === undefined && process.getuid?.() === 0 ? ["--user=root"] : [];
 
-/** Arguments of mariadbd: durable, on loopback, small. */
+/** Arguments of mariadbd: durable, on loopback, small. A server that starts clears its tmpdir, so each has its own. */
 export function mariadbArgs(setup: MariadbSetup): string[] {
   const { directory, port, settings } = setup;
   const options: Readonly<Record<string, string>> = {
     datadir: join(directory, "data"),
+    tmpdir: directory,
     "bind-address": "127.0.0.1",
     port: String(port),
     // Relative to the data directory: the whole path may be longer than a socket's may be.
@@ -89,7 +90,13 @@ export async function prepareMariadb(setup: MariadbSetup): Promise<void> {
   if (account !== undefined) chownSync(initFile, account.uid, account.gid);
   const data = join(directory, "data");
   if (existsSync(join(data, "mysql"))) return;
-  const args = ["--no-defaults", `--datadir=${data}`, "--auth-root-authentication-method=socket", "--skip-test-db"];
+  const args = [
+    "--no-defaults",
+    `--datadir=${data}`,
+    `--tmpdir=${directory}`,
+    "--auth-root-authentication-method=socket",
+    "--skip-test-db",
+  ];
   const more = ["--skip-name-resolve", "--innodb-log-file-size=32M", ...asRoot(setup)];
   await runToEnd("mariadb-install-db", [...args, ...more], { cwd: directory, timeoutMs, ...account });
 }

@@ -52,3 +52,10 @@ export function partitionOf(id: Uint8Array, partitions: number): number {
   for (let i = 0; i < conversationIdBytes; i++) hash = Math.imul(hash ^ id[i]!, 0x01000193);
   return (hash >>> 0) % partitions;
 }
+
+/** The log partition of what belongs to a user and no conversation. */
+export function partitionOfUser(userId: bigint, partitions: number): number {
+  const id = new Uint8Array(conversationIdBytes);
+  new DataView(id.buffer).setBigUint64(0, userId);
+  return partitionOf(id, partitions);
+}

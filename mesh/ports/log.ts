@@ -1,5 +1,5 @@
-/** Topics of the log. */
-export type Topic = "messages" | "push";
+/** Topics of the log: messages; events on their way to devices; changes of accounts, sessions and profiles. */
+export type Topic = "messages" | "push" | "changes";
 
 /** One durable record. */
 export interface LogEntry {

@@ -37,6 +37,7 @@ const users = createServiceBackend(
       const { userId } = context.values.get(identityKey);
       return { users: [{ userId, name: names[0]!, displayName: String(context.signal.aborted) }] };
     },
+    updateProfile: () => ({}),
   },
   { validator },
 );

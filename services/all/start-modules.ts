@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { AuthService } from "@chappe/gen/proto/chappe/business/v1/auth_service_pb.ts";
 import { GroupService } from "@chappe/gen/proto/chappe/business/v1/group_service_pb.ts";
 import { SyncService } from "@chappe/gen/proto/chappe/business/v1/sync_service_pb.ts";
@@ -18,11 +18,15 @@ import { createLiveContracts } from "@chappe/mesh/rpc/live-contracts.ts";
 import { createRemoteLogins } from "@chappe/mesh/rpc/remote-logins.ts";
 import { createRouteTransport } from "@chappe/mesh/rpc/route-transport.ts";
 import { createServiceBackend } from "@chappe/mesh/rpc/service-backend.ts";
+import type { Revocation } from "@chappe/mesh/rpc/token-verifier.ts";
 import { createRequestValidator, type RequestValidator } from "@chappe/mesh/rpc/validator.ts";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { createAuth } from "../auth/auth.ts";
 import { createPasswordHasher } from "../auth/password-hasher.ts";
+import { createRevocationList, type RevocationList } from "../auth/revocation-list.ts";
 import { createTokenState } from "../auth/token-state.ts";
+import { type ChangeEvents, createChangeEvents } from "../changes/change-events.ts";
+import { createOutboxRelay, type OutboxRelay } from "../changes/outbox-relay.ts";
 import { createGroups } from "../groups/groups.ts";
 import type { EdgeService } from "../http-edge/rpc-handler.ts";
 import { createMsgProxy } from "../msg-proxy/msg-proxy.ts";
@@ -71,25 +75,49 @@ export function createShared({ store, directory }: Pick<Engines, "store" | "dire
   return { contracts, route, router, membership, transport, validator: createRequestValidator() };
 }
 
+/** What a business process has for changes besides the services that make them. */
+interface Changes {
+  readonly relay: OutboxRelay;
+  readonly events: ChangeEvents;
+}
+
+function createChanges({ log, store, business }: Engines, { shared, logger }: ModulesOptions): Changes {
+  const { transport } = shared;
+  return {
+    relay: createOutboxRelay({ store: business, log, logger }),
+    events: createChangeEvents({ log, store, transport, logger }),
+  };
+}
+
+/** Each process reads all revocations. On Kafka under a name of its own, which goes with it; the journal has one reader. */
+function createRevocations({ log }: Engines, { tokens, config, logger }: ModulesOptions) {
+  const isRemembered = config.kafkaBrokers.length === 0;
+  const group = isRemembered ? "revocations" : `revocations-${randomUUID()}`;
+  const onRevocation = (revocation: Revocation): void => tokens.feed.publish(revocation);
+  return createRevocationList({ log, group, isRemembered, onRevocation, logger });
+}
+
 function createBusiness(
   { store, business }: Engines,
-  { membership, transport }: Shared,
-  tokens: Tokens,
-  config: Config,
+  options: ModulesOptions,
+  list: RevocationList,
+  relay: OutboxRelay,
 ) {
+  const { shared, tokens, config } = options;
+  const { membership, transport } = shared;
   const hasher = createPasswordHasher({ memoryKib: config.argon2MemoryKib, passes: config.argon2Passes });
   const { authAttemptBurst: attemptBurst } = config;
-  const auth = createAuth({ ...tokens, store: business, hasher, ...(attemptBurst && { attemptBurst }) });
+  const onChange = (): void => relay.wake();
+  const auth = createAuth({ ...tokens, store: business, hasher, onChange, ...(attemptBurst && { attemptBurst }) });
   const sync = createSync({ store, business, membership, transport });
-  const tokenState = createTokenState(tokens);
   const services: EdgeService[] = [
     { service: AuthService, impl: auth },
-    { service: UserService, impl: createUsers(business) },
-    { service: GroupService, impl: createGroups({ store, business, membership, transport }) },
+    { service: UserService, impl: createUsers({ store: business, onChange }) },
+    { service: GroupService, impl: createGroups({ store, business, membership, transport, onChange }) },
     { service: SyncService, impl: sync.impl },
-    { service: TokenStateService, impl: tokenState.impl },
+    { service: TokenStateService, impl: createTokenState({ ...tokens, list }) },
   ];
-  return { sync, tokenState, services };
+  return { sync, services };
 }
 
 /** An implementation as the backend of its SVID. */
@@ -139,12 +167,19 @@ class ModuleList {
   readonly starts: (() => Promise<void>)[] = [];
 }
 
-function addBusiness(list: ModuleList, engines: Engines, { shared, tokens, config }: ModulesOptions): void {
-  const { sync, tokenState, services } = createBusiness(engines, shared, tokens, config);
+function addBusiness(list: ModuleList, engines: Engines, options: ModulesOptions): void {
+  const { relay, events } = createChanges(engines, options);
+  const revocations = createRevocations(engines, options);
+  const { sync, services } = createBusiness(engines, options, revocations, relay);
   list.services.push(...services);
-  list.backends.push(...services.map((one) => backendOf(one, shared.validator)));
-  list.endings.push({ close: async () => tokenState.close() });
-  list.parts.push(sync);
+  list.backends.push(...services.map((one) => backendOf(one, options.shared.validator)));
+  list.stats.outbox = () => relay.stats();
+  list.starts.push(
+    () => revocations.start(),
+    () => events.start(),
+  );
+  list.endings.push(revocations, events);
+  list.parts.push(sync, relay);
 }
 
 function addMsgProxy(list: ModuleList, { log, store, business }: Engines, { shared, config }: ModulesOptions): void {

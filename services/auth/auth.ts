@@ -4,9 +4,10 @@ import type { RevocationPublisher } from "@chappe/mesh/auth/revocation-feed.ts";
 import type { TokenSigner } from "@chappe/mesh/auth/token-signer.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { limits } from "@chappe/mesh/limits.ts";
-import type { BusinessStore, UserRow } from "@chappe/mesh/ports/business-store.ts";
+import type { BusinessStore, NewUser, UserRow } from "@chappe/mesh/ports/business-store.ts";
 import { clientAddressKey } from "@chappe/mesh/rpc/client-address.ts";
 import { identityKey } from "@chappe/mesh/rpc/identity.ts";
+import type { Revocation } from "@chappe/mesh/rpc/token-verifier.ts";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { type AttemptLimiter, createAttemptLimiter } from "./attempt-limiter.ts";
 import type { PasswordHasher } from "./password-hasher.ts";
@@ -15,7 +16,10 @@ import type { PasswordHasher } from "./password-hasher.ts";
 export interface AuthOptions {
   readonly store: BusinessStore;
   readonly signer: TokenSigner;
+  /** Tells this process at once; the others learn by way of the outbox. */
   readonly feed: RevocationPublisher;
+  /** There is a change in the store's outbox. @default does nothing */
+  readonly onChange?: () => void;
   readonly hasher: PasswordHasher;
   /** Marks refresh tokens as ours, so that only one that was really given out can end its session by being reused. */
   readonly refreshKey: Uint8Array;
@@ -27,6 +31,9 @@ export interface AuthOptions {
   /** Unix milliseconds. @default Date.now */
   readonly now?: () => number;
 }
+
+/** What a token says of its user. */
+type TokenUser = Pick<UserRow, "userId" | "sessionVersion">;
 
 const minuteMs = 60_000;
 const refreshPattern = /^(\d{1,19})\.([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})$/;
@@ -66,7 +73,7 @@ class Auth {
     const { name, displayName } = request;
     if ((await store.usersByName([name])).length > 0) throw new ChappeError("ALREADY_EXISTS", "name: is taken");
     const passwordHash = await hasher.hash(request.password);
-    const user: UserRow = { userId: newId(), name, displayName: displayName || name, passwordHash, sessionVersion: 1 };
+    const user: NewUser = { userId: newId(), name, displayName: displayName || name, passwordHash, sessionVersion: 1 };
     await store.insertUser(user);
     return { tokens: await this.#openSession(user) };
   }
@@ -108,7 +115,7 @@ class Auth {
     const { userId, sessionId } = context.values.get(identityKey);
     if (everywhere) {
       const minSessionVersion = await this.#options.store.raiseSessionVersion(userId);
-      this.#options.feed.publish({ userId, sessionId: 0n, minSessionVersion });
+      this.#publish({ userId, sessionId: 0n, minSessionVersion });
     } else await this.#endSession(userId, sessionId);
     return {};
   }
@@ -136,10 +143,15 @@ class Auth {
 
   async #endSession(userId: bigint, sessionId: bigint): Promise<void> {
     await this.#options.store.deleteSession(sessionId);
-    this.#options.feed.publish({ userId, sessionId, minSessionVersion: 0 });
+    this.#publish({ userId, sessionId, minSessionVersion: 0 });
   }
 
-  async #openSession(user: UserRow) {
+  #publish(revocation: Revocation): void {
+    this.#options.feed.publish(revocation);
+    this.#options.onChange?.();
+  }
+
+  async #openSession(user: TokenUser) {
     const sessionId = newId();
     const secret = randomBytes(32).toString("base64url");
     const expiresTimeMs = this.#now() + limits.refreshTokenTtlMs;
@@ -152,7 +164,7 @@ class Auth {
     return this.#tokens(user, sessionId, secret);
   }
 
-  async #tokens({ userId, sessionVersion }: UserRow, sessionId: bigint, secret: string) {
+  async #tokens({ userId, sessionVersion }: TokenUser, sessionId: bigint, secret: string) {
     const { token, expiresTimeMs } = await this.#options.signer.sign({ userId, sessionId, sessionVersion });
     const accessExpiresTimeMs = BigInt(expiresTimeMs);
     return { userId, accessToken: token, accessExpiresTimeMs, refreshToken: this.#refreshToken(sessionId, secret) };

@@ -28,6 +28,8 @@ export interface GroupsOptions {
   readonly membership: MembershipViews;
   /** To MessageService. */
   readonly transport: Transport;
+  /** There is a change in the outbox of the business store. @default does nothing */
+  readonly onChange?: () => void;
   /** Unix milliseconds. @default Date.now */
   readonly now?: () => number;
 }
@@ -75,7 +77,15 @@ class Groups {
       await this.#options.business.insertGroup({ conversationId, title, ownerId, createdTimeMs });
       await this.#change(conversationId, ownerId, [owner, ...members], context);
     });
-    return { group: { conversationId, title, ownerId, createdTimeMs: BigInt(createdTimeMs) } };
+    return { group: { conversationId, title, ownerId, createdTimeMs: BigInt(createdTimeMs), version: 1n } };
+  }
+
+  async updateGroup({ conversationId, title }: { conversationId: Uint8Array; title: string }, context: HandlerContext) {
+    const callerId = context.values.get(identityKey).userId;
+    await this.#rowsFor(callerId, conversationId, MemberRole.ADMIN);
+    const { version } = await this.#options.business.updateGroup(conversationId, { title });
+    this.#options.onChange?.();
+    return { version: BigInt(version) };
   }
 
   async addMembers(
@@ -136,7 +146,11 @@ class Groups {
     const groups = await business.groups(rows.filter(isPresent).map((row) => row.conversationId));
     const last = rows.length === limit ? rows.at(-1) : undefined;
     return {
-      groups: groups.map((group) => ({ ...group, createdTimeMs: BigInt(group.createdTimeMs) })),
+      groups: groups.map((group) => ({
+        ...group,
+        createdTimeMs: BigInt(group.createdTimeMs),
+        version: BigInt(group.version),
+      })),
       nextPageToken: last === undefined ? "" : pageToken(last.conversationId),
     };
   }
@@ -244,6 +258,7 @@ export function createGroups(options: GroupsOptions): ServiceImpl<typeof GroupSe
   const groups = new Groups(options);
   return {
     createGroup: (request, context) => groups.createGroup(request, context),
+    updateGroup: (request, context) => groups.updateGroup(request, context),
     addMembers: (request, context) => groups.addMembers(request, context),
     removeMembers: (request, context) => groups.removeMembers(request, context),
     listGroups: (request, context) => groups.listGroups(request, context),

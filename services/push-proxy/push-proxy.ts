@@ -1,6 +1,6 @@
 import { type PublishRequest, PushService } from "@chappe/gen/proto/chappe/push/v1/push_service_pb.ts";
 import { encodePushRecord, type PushEntryFields } from "@chappe/mesh/codec/push-record.ts";
-import { conversationIdBytes, partitionOf } from "@chappe/mesh/ids/conversation-id.ts";
+import { conversationIdBytes, partitionOf, partitionOfUser } from "@chappe/mesh/ids/conversation-id.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
 import type { Presence } from "@chappe/mesh/ports/presence.ts";
@@ -27,13 +27,6 @@ export interface PushProxyOptions {
   /** Where connections are. */
   readonly presence: Pick<Presence, "lookup">;
   readonly logins: Pick<RemoteLogins, "kick">;
-}
-
-/** The partition of an event for users: it follows the first of them. */
-function partitionOfUser(userId: bigint, partitions: number): number {
-  const id = new Uint8Array(conversationIdBytes);
-  new DataView(id.buffer).setBigUint64(0, userId);
-  return partitionOf(id, partitions);
 }
 
 /** Serves PushService: at-least-once events go to the push log before the answer, others straight on; kicks at once. */

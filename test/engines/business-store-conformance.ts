@@ -1,5 +1,7 @@
+import { fromBinary } from "@bufbuild/protobuf";
 import { conversationOf } from "@chappe/bench/support/store-kit.ts";
-import type { BusinessStore, SessionRow, UserRow } from "@chappe/mesh/ports/business-store.ts";
+import { ChangeSchema } from "@chappe/gen/proto/chappe/mesh/v1/change_pb.ts";
+import type { BusinessStore, NewUser, SessionRow, UserRow } from "@chappe/mesh/ports/business-store.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 /** One store's data, for one test. */
@@ -15,13 +17,14 @@ interface Bench {
 }
 
 const large = (1n << 62n) + 12_345n;
-const user = (userId: bigint, name: string): UserRow => ({
+const user = (userId: bigint, name: string): NewUser => ({
   userId,
   name,
   displayName: `${name} é`,
   passwordHash: "$argon2id$x",
   sessionVersion: 1,
 });
+const stored = (userId: bigint, name: string): UserRow => ({ ...user(userId, name), profileVersion: 1 });
 const session = (sessionId: bigint, userId: bigint, hash: number): SessionRow => ({
   sessionId,
   userId,
@@ -45,6 +48,7 @@ export function describeBusinessStore(name: string, createHarness: () => Promise
     describe("users", () => userTests(bench));
     describe("sessions", () => sessionTests(bench));
     describe("cursors", () => cursorTests(bench));
+    describe("the outbox", () => outboxTests(bench));
     describe("groups, secrets, reopening", () => otherTests(bench));
   });
 }
@@ -55,8 +59,8 @@ function userTests(bench: Bench): void {
     await store.insertUser(user(large, "ann"));
     await store.insertUser(user(2n, "ben"));
     expect(await store.usersById([2n, 99n, large])).toHaveLength(2);
-    expect(await store.usersById([large])).toEqual([user(large, "ann")]);
-    expect(await store.usersByName(["ben", "nobody"])).toEqual([user(2n, "ben")]);
+    expect(await store.usersById([large])).toEqual([stored(large, "ann")]);
+    expect(await store.usersByName(["ben", "nobody"])).toEqual([stored(2n, "ben")]);
     expect(await store.usersById([])).toEqual([]);
   });
 
@@ -66,7 +70,7 @@ function userTests(bench: Bench): void {
     const taken = { row: { name: "ALREADY_EXISTS" } };
     await expect(store.insertUser(user(2n, "ann"))).rejects.toMatchObject(taken);
     await expect(store.insertUser(user(1n, "cy"))).rejects.toMatchObject(taken);
-    expect(await store.usersById([1n, 2n])).toEqual([user(1n, "ann")]);
+    expect(await store.usersById([1n, 2n])).toEqual([stored(1n, "ann")]);
     expect(await store.usersByName(["cy"])).toEqual([]);
   });
 
@@ -103,9 +107,9 @@ function sessionTests(bench: Bench): void {
     const first = session(10n, 1n, 1).refreshHash;
     const tries = await Promise.all([1, 2, 3].map(() => store.rotateSession(10n, first, next)));
     expect(tries.filter((done) => done)).toHaveLength(1);
-    const stored = await store.session(10n);
-    expect(Buffer.compare(stored!.refreshHash, next.refreshHash)).toBe(0);
-    expect(stored!.expiresTimeMs).toBe(9_000);
+    const swapped = await store.session(10n);
+    expect(Buffer.compare(swapped!.refreshHash, next.refreshHash)).toBe(0);
+    expect(swapped!.expiresTimeMs).toBe(9_000);
     expect(await store.rotateSession(11n, first, next)).toBe(false);
   });
 
@@ -115,6 +119,80 @@ function sessionTests(bench: Bench): void {
     await store.deleteSession(10n);
     await store.deleteSession(10n);
     expect(await store.session(10n)).toBeUndefined();
+  });
+}
+
+/** What waits in the outbox, as "kind version ...". */
+async function waiting({ store }: Bench): Promise<readonly string[]> {
+  const rows = await store.outbox(100);
+  const ids = rows.map(({ id }) => id);
+  expect(ids.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(ids);
+  return rows.map(({ body }) => {
+    const { version, what } = fromBinary(ChangeSchema, body);
+    const value = what.value as unknown as Readonly<Record<string, unknown>>;
+    const { userId = "", sessionId = "", displayName = "", title = "" } = value;
+    return `${what.case} ${version} ${[userId, sessionId, displayName, title].join(" ").trim()}`;
+  });
+}
+
+function outboxTests(bench: Bench): void {
+  test("has a row for each session that ends and each version that is raised, and for nothing else", async () => {
+    const { store } = bench;
+    await store.insertUser(user(1n, "ann"));
+    for (const id of [10n, 11n, large]) await store.insertSession(session(id, 1n, 1));
+    expect(await waiting(bench)).toEqual([]);
+    await store.deleteSession(large);
+    await store.deleteSession(large);
+    await store.deleteSession(99n);
+    await store.raiseSessionVersion(1n);
+    await expect(store.raiseSessionVersion(9n)).rejects.toThrow();
+    expect(await waiting(bench)).toEqual([`endedSession 1 1 ${large}`, "raisedSessions 2 1"]);
+  });
+
+  test("has a row for each change of a profile, with its version; what changes nothing adds none", async () => {
+    const { store } = bench;
+    const conversationId = conversationOf(1);
+    await store.insertUser(user(1n, "ann"));
+    await store.insertGroup({ conversationId, title: "old", ownerId: 1n, createdTimeMs: 7 });
+    expect(await store.updateProfile(1n, { displayName: "Ann é" })).toEqual(
+      sameRow({ displayName: "Ann é", profileVersion: 2, name: "ann" }),
+    );
+    expect((await store.updateProfile(1n, { displayName: "Ann é" })).profileVersion).toBe(2);
+    expect(await store.updateGroup(conversationId, { title: "new" })).toEqual(
+      sameRow({ title: "new", version: 2, ownerId: 1n, createdTimeMs: 7 }),
+    );
+    expect((await store.updateGroup(conversationId, { title: "new" })).version).toBe(2);
+    const missing = { row: { name: "NOT_FOUND" } };
+    await expect(store.updateProfile(9n, { displayName: "x" })).rejects.toMatchObject(missing);
+    await expect(store.updateGroup(conversationOf(9), { title: "x" })).rejects.toMatchObject(missing);
+    expect(await waiting(bench)).toEqual(["userProfile 2 1  Ann é", "groupProfile 2 new"]);
+    expect((await store.usersById([1n]))[0]).toEqual(sameRow({ displayName: "Ann é", profileVersion: 2 }));
+    expect((await store.groups([conversationId]))[0]).toEqual(sameRow({ title: "new", version: 2 }));
+  });
+
+  test("of changes at once each gets a version of its own, in the order of the rows", async () => {
+    const { store } = bench;
+    await store.insertUser(user(1n, "ann"));
+    const names = ["a", "b", "c", "d", "e"];
+    const versions = await Promise.all(
+      names.map(async (displayName) => (await store.updateProfile(1n, { displayName })).profileVersion),
+    );
+    expect(versions.toSorted((a, b) => a - b)).toEqual([2, 3, 4, 5, 6]);
+    const rows = await waiting(bench);
+    expect(rows.map((row) => Number(row.split(" ")[1]))).toEqual([2, 3, 4, 5, 6]);
+    const last = (await store.usersById([1n]))[0]!;
+    expect(rows.at(-1)).toBe(`userProfile 6 1  ${last.displayName}`);
+  });
+
+  test("is read up to a limit, the oldest first, and keeps what is not deleted", async () => {
+    const { store } = bench;
+    await store.insertUser(user(1n, "ann"));
+    for (let i = 0; i < 4; i++) await store.raiseSessionVersion(1n);
+    const first = await store.outbox(2);
+    expect(first).toHaveLength(2);
+    await store.deleteOutbox([...first.map(({ id }) => id), 987_654n]);
+    await store.deleteOutbox([]);
+    expect(await waiting(bench)).toEqual(["raisedSessions 4 1", "raisedSessions 5 1"]);
   });
 }
 
@@ -181,14 +259,16 @@ function otherTests(bench: Bench): void {
     await store.insertUser(user(1n, "ann"));
     await store.insertSession(session(large, 1n, 4));
     await store.insertGroup(group(1));
+    await store.updateGroup(conversationOf(1), { title: "other" });
     await store.raiseCursors([{ conversationId: conversationOf(1), userId: 1n, deliveredSeq: 3, readSeq: 2 }]);
     const secret = await store.secret("key", async () => Uint8Array.of(1, 2, 3));
     await store.close();
     bench.store = await harness.open();
     const again = bench.store;
-    expect(await again.usersByName(["ann"])).toEqual([user(1n, "ann")]);
+    expect(await again.usersByName(["ann"])).toEqual([stored(1n, "ann")]);
     expect(await again.session(large)).toEqual(sameRow({ userId: 1n, expiresTimeMs: 5_000 }));
-    expect(await again.groups([conversationOf(1)])).toHaveLength(1);
+    expect(await again.groups([conversationOf(1)])).toEqual([sameRow({ title: "other", version: 2 })]);
+    expect(await waiting(bench)).toEqual(["groupProfile 2 other"]);
     expect(await again.cursors(conversationOf(1), 5)).toEqual([sameRow({ deliveredSeq: 3, readSeq: 2 })]);
     const kept = await again.secret("key", async () => Uint8Array.of(9));
     expect(Buffer.compare(kept, secret)).toBe(0);

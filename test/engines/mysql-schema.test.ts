@@ -62,6 +62,25 @@ describe("migrations", () => {
     await (await createMysqlMessageStore(options)).close();
   });
 
+  test("a column that was added before the death is no obstacle; another mistake is", async () => {
+    const options = await kit.createEmptyDatabase();
+    const all = readMigrations();
+    const outbox = all.findIndex(({ name }) => name.endsWith("-outbox.sql"));
+    await migrate(options, { migrations: all.slice(0, outbox) });
+    await query(options, all[outbox]!.statements[0]!);
+    expect((await migrate(options)).toVersion).toBe(all.length);
+    await (await createMysqlBusinessStore(options)).close();
+    const twice = { version: all.length + 1, name: "x.sql", checksum: "x", statements: ["CREATE TABLE user (id INT)"] };
+    await expect(migrate(options, { migrations: [...all, twice] })).rejects.toThrow();
+  });
+
+  test("no migration uses what only MariaDB or only MySQL understands", () => {
+    const only =
+      /(?:ADD|DROP|MODIFY) (?:COLUMN|INDEX|KEY|CONSTRAINT) IF|CREATE (?:UNIQUE )?INDEX IF|CREATE OR REPLACE|RETURNING|SEQUENCE|INET[46]|\bUUID\b(?!\()|INVISIBLE|VISIBLE|PERSISTENT|ARIA|utf8mb4_0900|uca1400/i;
+    for (const { name, statements } of readMigrations())
+      for (const statement of statements) expect([name, only.exec(statement)]).toEqual([name, null]);
+  });
+
   test("a migration that was changed afterwards is refused, by migrate and at start, and nothing is run", async () => {
     const options = await kit.createDatabase();
     const directory = await tempDirectory();
@@ -71,7 +90,7 @@ describe("migrations", () => {
       await writeFile(join(folder, name), await readFile(join(migrationsFolder, name)));
     const name = readMigrations()[0]!.name;
     await writeFile(join(folder, name), `${await readFile(join(migrationsFolder, name), "utf8")}-- one more\n`);
-    await writeFile(join(folder, "003-new.sql"), "CREATE TABLE fresh (id INT);\n");
+    await writeFile(join(folder, "004-new.sql"), "CREATE TABLE fresh (id INT);\n");
     const refused = /migration 001-messages\.sql is not the one .* restore that file/;
     await expect(migrate(options, { migrations: readMigrations(folder) })).rejects.toThrow(refused);
     expect(await query(options, "SHOW TABLES LIKE 'fresh'")).toEqual([]);
@@ -109,7 +128,7 @@ describe("a start refuses, and says what to do", () => {
 
   test.each(Object.entries(stores))("%s", async (_name, open) => {
     const empty = await kit.createEmptyDatabase();
-    await expect(open(empty)).rejects.toThrow(/has version 0, this build needs 2: run "chappe migrate"/);
+    await expect(open(empty)).rejects.toThrow(/has version 0, this build needs 3: run "chappe migrate"/);
     const options = await kit.createDatabase();
     const wrongPassword = open({ ...options, password: "not-the-one" });
     await expect(wrongPassword).rejects.toMatchObject({ row: { name: "INVALID_ARGUMENT" } });
@@ -121,8 +140,8 @@ describe("a start refuses, and says what to do", () => {
     await expect(wrongPort).rejects.toMatchObject({ row: { name: "UNAVAILABLE" } });
     await expect(wrongPort).rejects.toThrow(/:1 does not answer \(ECONNREFUSED\): check host and port/);
     await expect(open({ ...options, host: "no-such-host.invalid" })).rejects.toThrow(/does not answer .*check host/);
-    await query(options, "INSERT INTO schema_migration VALUES (3, '003-later.sql', REPEAT('0', 64), 0)");
-    await expect(open(options)).rejects.toThrow(/has version 3 \(003-later\.sql\), this build knows 2: run the newer/);
+    await query(options, "INSERT INTO schema_migration VALUES (4, '004-later.sql', REPEAT('0', 64), 0)");
+    await expect(open(options)).rejects.toThrow(/has version 4 \(004-later\.sql\), this build knows 3: run the newer/);
   });
 });
 

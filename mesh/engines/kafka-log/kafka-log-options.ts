@@ -9,7 +9,7 @@ export interface KafkaLogOptions {
   readonly brokers: readonly string[];
   /** Of each topic, fixed for the life of the data. */
   readonly partitions: number;
-  /** Topics are "<prefix>.messages" and "<prefix>.push", groups "<prefix>.<topic>.<group>". @default "chappe" */
+  /** Topics are "<prefix>.messages" and so on, groups "<prefix>.<topic>.<group>". @default "chappe" */
   readonly prefix?: string;
   /** Of new topics. @default limits.kafkaRetentionMs */
   readonly retentionMs?: number;

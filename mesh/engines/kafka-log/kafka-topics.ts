@@ -4,7 +4,7 @@ import { limits } from "../../limits.ts";
 import type { Topic } from "../../ports/log.ts";
 import type { KafkaLogOptions } from "./kafka-log-options.ts";
 
-const topics: readonly Topic[] = ["messages", "push"];
+const topics: readonly Topic[] = ["messages", "push", "changes"];
 const wantedCopies = 3;
 /** A record of the limit, with what Kafka puts around it. */
 const overheadBytes = 1_024;

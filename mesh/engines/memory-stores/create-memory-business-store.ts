@@ -1,6 +1,16 @@
+import { changeBodies } from "../../changes/change-bodies.ts";
 import { ChappeError } from "../../errors/chappe-error.ts";
 import { conversationKey } from "../../ids/conversation-id.ts";
-import type { BusinessStore, CursorRow, GroupRow, SessionRow, UserRow } from "../../ports/business-store.ts";
+import type {
+  BusinessStore,
+  CursorRow,
+  GroupRow,
+  NewGroup,
+  NewUser,
+  OutboxRow,
+  SessionRow,
+  UserRow,
+} from "../../ports/business-store.ts";
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 const copyOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
@@ -12,12 +22,14 @@ class MemoryBusinessStore implements BusinessStore {
   readonly #groups = new Map<string, GroupRow>();
   readonly #cursors = new Map<string, Map<bigint, CursorRow>>();
   readonly #secrets = new Map<string, Promise<Uint8Array>>();
+  #outbox: OutboxRow[] = [];
+  #lastOutboxId = 0n;
   #closed = false;
 
-  async insertUser(row: UserRow): Promise<void> {
+  async insertUser(row: NewUser): Promise<void> {
     this.#assertOpen();
     if (this.#users.has(row.userId) || this.#idsByName.has(row.name)) throw new ChappeError("ALREADY_EXISTS");
-    this.#users.set(row.userId, { ...row });
+    this.#users.set(row.userId, { ...row, profileVersion: 1 });
     this.#idsByName.set(row.name, row.userId);
   }
 
@@ -39,6 +51,7 @@ class MemoryBusinessStore implements BusinessStore {
     this.#users.set(userId, { ...user, sessionVersion });
     for (const session of this.#sessions.values())
       if (session.userId === userId) this.#sessions.delete(session.sessionId);
+    this.#addToOutbox(changeBodies.raisedSessions(userId, sessionVersion));
     return sessionVersion;
   }
 
@@ -63,14 +76,40 @@ class MemoryBusinessStore implements BusinessStore {
 
   async deleteSession(sessionId: bigint): Promise<void> {
     this.#assertOpen();
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) return;
     this.#sessions.delete(sessionId);
+    this.#addToOutbox(changeBodies.endedSession(session.userId, sessionId));
   }
 
-  async insertGroup(row: GroupRow): Promise<void> {
+  async updateProfile(userId: bigint, { displayName }: Pick<UserRow, "displayName">): Promise<UserRow> {
+    this.#assertOpen();
+    const user = this.#users.get(userId);
+    if (user === undefined) throw new ChappeError("NOT_FOUND", `there is no user ${userId}`);
+    if (user.displayName === displayName) return user;
+    const changed = { ...user, displayName, profileVersion: user.profileVersion + 1 };
+    this.#users.set(userId, changed);
+    this.#addToOutbox(changeBodies.userProfile(changed));
+    return changed;
+  }
+
+  async insertGroup(row: NewGroup): Promise<void> {
     this.#assertOpen();
     const key = conversationKey(row.conversationId);
     if (this.#groups.has(key)) throw new ChappeError("ALREADY_EXISTS");
-    this.#groups.set(key, { ...row, conversationId: copyOf(row.conversationId) });
+    this.#groups.set(key, { ...row, conversationId: copyOf(row.conversationId), version: 1 });
+  }
+
+  async updateGroup(conversationId: Uint8Array, { title }: Pick<GroupRow, "title">): Promise<GroupRow> {
+    this.#assertOpen();
+    const key = conversationKey(conversationId);
+    const group = this.#groups.get(key);
+    if (group === undefined) throw new ChappeError("NOT_FOUND", "there is no such group");
+    if (group.title === title) return group;
+    const changed = { ...group, title, version: group.version + 1 };
+    this.#groups.set(key, changed);
+    this.#addToOutbox(changeBodies.groupProfile(changed));
+    return changed;
   }
 
   async groups(conversationIds: readonly Uint8Array[]): Promise<readonly GroupRow[]> {
@@ -104,12 +143,27 @@ class MemoryBusinessStore implements BusinessStore {
     return copyOf(await made);
   }
 
+  async outbox(limit: number): Promise<readonly OutboxRow[]> {
+    this.#assertOpen();
+    return this.#outbox.slice(0, limit);
+  }
+
+  async deleteOutbox(ids: readonly bigint[]): Promise<void> {
+    this.#assertOpen();
+    const gone = new Set(ids);
+    this.#outbox = this.#outbox.filter(({ id }) => !gone.has(id));
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
   }
 
   #assertOpen(): void {
     if (this.#closed) throw new ChappeError("UNAVAILABLE");
+  }
+
+  #addToOutbox(body: Uint8Array): void {
+    this.#outbox.push({ id: ++this.#lastOutboxId, body });
   }
 
   #raiseCursor(row: CursorRow): void {

@@ -1,9 +1,19 @@
+import { changeBodies } from "../../changes/change-bodies.ts";
 import { ChappeError } from "../../errors/chappe-error.ts";
 import { limits } from "../../limits.ts";
-import type { BusinessStore, CursorRow, GroupRow, SessionRow, UserRow } from "../../ports/business-store.ts";
+import type {
+  BusinessStore,
+  CursorRow,
+  GroupRow,
+  NewGroup,
+  NewUser,
+  OutboxRow,
+  SessionRow,
+  UserRow,
+} from "../../ports/business-store.ts";
 import { isDuplicate } from "../mysql/mysql-error.ts";
 import type { MysqlOptions } from "../mysql/mysql-options.ts";
-import { type Mysql, openMysql, type Row } from "../mysql/open-mysql.ts";
+import { type Mysql, type MysqlSession, openMysql, type Row } from "../mysql/open-mysql.ts";
 import { assertSchema } from "../mysql/schema-version.ts";
 import { bytesLiteral, insertStatements, numberLiteral, type Sql, sql, toPackets } from "../mysql/sql.ts";
 
@@ -13,6 +23,7 @@ const toUser = (row: Row): UserRow => ({
   displayName: row.display_name as string,
   passwordHash: row.password_hash as string,
   sessionVersion: Number(row.session_version),
+  profileVersion: Number(row.profile_version),
 });
 const toSession = (row: Row): SessionRow => ({
   sessionId: BigInt(row.id as string),
@@ -25,6 +36,7 @@ const toGroup = (row: Row): GroupRow => ({
   title: row.title as string,
   ownerId: BigInt(row.owner as string),
   createdTimeMs: Number(row.created_time_ms),
+  version: Number(row.version),
 });
 const toCursor = (row: Row): CursorRow => ({
   conversationId: Uint8Array.from(row.conversation as Buffer),
@@ -38,6 +50,10 @@ const cursorRow = ({ conversationId, userId, deliveredSeq, readSeq }: CursorRow)
 const cursorTail = `ON DUPLICATE KEY UPDATE delivered_seq = GREATEST(delivered_seq, VALUES(delivered_seq)),
   read_seq = GREATEST(read_seq, VALUES(read_seq))`;
 
+async function addToOutbox(session: MysqlSession, body: Uint8Array): Promise<void> {
+  await session.run(sql`INSERT INTO outbox (body) VALUES (${body})`);
+}
+
 class MysqlBusinessStore implements BusinessStore {
   readonly #mysql: Mysql;
 
@@ -45,10 +61,10 @@ class MysqlBusinessStore implements BusinessStore {
     this.#mysql = mysql;
   }
 
-  insertUser(row: UserRow): Promise<void> {
+  insertUser(row: NewUser): Promise<void> {
     const { userId, name, displayName, passwordHash, sessionVersion } = row;
     return this.#insert(
-      sql`INSERT INTO user VALUES (${userId}, ${name}, ${displayName}, ${passwordHash}, ${sessionVersion})`,
+      sql`INSERT INTO user VALUES (${userId}, ${name}, ${displayName}, ${passwordHash}, ${sessionVersion}, 1)`,
       "name: is taken",
     );
   }
@@ -68,7 +84,9 @@ class MysqlBusinessStore implements BusinessStore {
       if (raised !== 1) throw new ChappeError("NOT_FOUND", `there is no user ${userId}`);
       const [row] = await session.rows(sql`SELECT session_version FROM user WHERE id = ${userId}`);
       await session.run(sql`DELETE FROM session WHERE user = ${userId}`);
-      return Number(row!.session_version);
+      const version = Number(row!.session_version);
+      await addToOutbox(session, changeBodies.raisedSessions(userId, version));
+      return version;
     });
   }
 
@@ -99,15 +117,49 @@ class MysqlBusinessStore implements BusinessStore {
     }
   }
 
-  async deleteSession(sessionId: bigint): Promise<void> {
-    await this.#mysql.write(sql`DELETE FROM session WHERE id = ${sessionId}`);
+  deleteSession(sessionId: bigint): Promise<void> {
+    return this.#mysql.transaction(async (session) => {
+      const [row] = await session.rows(sql`SELECT user FROM session WHERE id = ${sessionId} FOR UPDATE`);
+      if (row === undefined) return;
+      await session.run(sql`DELETE FROM session WHERE id = ${sessionId}`);
+      await addToOutbox(session, changeBodies.endedSession(BigInt(row.user as string), sessionId));
+    });
   }
 
-  insertGroup({ conversationId, title, ownerId, createdTimeMs }: GroupRow): Promise<void> {
+  updateProfile(userId: bigint, { displayName }: Pick<UserRow, "displayName">): Promise<UserRow> {
+    return this.#mysql.transaction(async (session) => {
+      // The row stays locked until the commit, so rows of the outbox have ids in the order of the versions.
+      const [row] = await session.rows(sql`SELECT * FROM user WHERE id = ${userId} FOR UPDATE`);
+      if (row === undefined) throw new ChappeError("NOT_FOUND", `there is no user ${userId}`);
+      const user = toUser(row);
+      if (user.displayName === displayName) return user;
+      const changed = { ...user, displayName, profileVersion: user.profileVersion + 1 };
+      await session.run(sql`UPDATE user SET display_name = ${displayName}, profile_version = ${changed.profileVersion}
+        WHERE id = ${userId}`);
+      await addToOutbox(session, changeBodies.userProfile(changed));
+      return changed;
+    });
+  }
+
+  insertGroup({ conversationId, title, ownerId, createdTimeMs }: NewGroup): Promise<void> {
     return this.#insert(
-      sql`INSERT INTO chat_group VALUES (${conversationId}, ${title}, ${ownerId}, ${createdTimeMs})`,
+      sql`INSERT INTO chat_group VALUES (${conversationId}, ${title}, ${ownerId}, ${createdTimeMs}, 1)`,
       "the group id is taken",
     );
+  }
+
+  updateGroup(conversationId: Uint8Array, { title }: Pick<GroupRow, "title">): Promise<GroupRow> {
+    return this.#mysql.transaction(async (session) => {
+      const [row] = await session.rows(sql`SELECT * FROM chat_group WHERE id = ${conversationId} FOR UPDATE`);
+      if (row === undefined) throw new ChappeError("NOT_FOUND", "there is no such group");
+      const group = toGroup(row);
+      if (group.title === title) return group;
+      const changed = { ...group, title, version: group.version + 1 };
+      await session.run(sql`UPDATE chat_group SET title = ${title}, version = ${changed.version}
+        WHERE id = ${conversationId}`);
+      await addToOutbox(session, changeBodies.groupProfile(changed));
+      return changed;
+    });
   }
 
   groups(conversationIds: readonly Uint8Array[]): Promise<readonly GroupRow[]> {
@@ -144,6 +196,18 @@ class MysqlBusinessStore implements BusinessStore {
       sql`INSERT INTO secret VALUES (${name}, ${await make()}) ON DUPLICATE KEY UPDATE value = value`,
     );
     return (await this.#secret(name))!;
+  }
+
+  async outbox(limit: number): Promise<readonly OutboxRow[]> {
+    const rows = await this.#mysql.rows(sql`SELECT id, body FROM outbox ORDER BY id LIMIT ${limit}`);
+    return rows.map(({ id, body }) => ({ id: BigInt(id as string), body: Uint8Array.from(body as Buffer) }));
+  }
+
+  async deleteOutbox(ids: readonly bigint[]): Promise<void> {
+    for (let at = 0; at < ids.length; at += limits.maxMysqlRowsPerDelete) {
+      const some = ids.slice(at, at + limits.maxMysqlRowsPerDelete);
+      await this.#mysql.write(sql`DELETE FROM outbox WHERE id IN ${some}`);
+    }
   }
 
   close(): Promise<void> {

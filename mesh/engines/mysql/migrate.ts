@@ -3,6 +3,7 @@ import { ChappeError } from "../../errors/chappe-error.ts";
 import { limits } from "../../limits.ts";
 import { makeDaysAhead } from "./day-partitions.ts";
 import { assertKnown, type Migration, readMigrations } from "./migrations.ts";
+import { isDuplicateColumn } from "./mysql-error.ts";
 import type { MysqlOptions } from "./mysql-options.ts";
 import { type MysqlSession, openMysql } from "./open-mysql.ts";
 import { readApplied } from "./schema-version.ts";
@@ -28,6 +29,8 @@ const registry = sql`CREATE TABLE IF NOT EXISTS schema_migration (
   version INT UNSIGNED NOT NULL PRIMARY KEY, name VARCHAR(200) CHARACTER SET ascii NOT NULL,
   checksum CHAR(64) CHARACTER SET ascii NOT NULL, applied_time_ms BIGINT UNSIGNED NOT NULL) ENGINE = InnoDB`;
 
+const addsOneColumn = /^ALTER TABLE \S+ ADD COLUMN [^,]+$/;
+
 /** Lock names are of the whole server and short, so the database's name goes in as a hash. */
 const lockName = (database: string): string =>
   `chappe-migrate-${createHash("sha256").update(database).digest("hex").slice(0, 16)}`;
@@ -48,13 +51,23 @@ async function locked<T>(session: MysqlSession, database: string, waitMs: number
   }
 }
 
+/** MySQL has no ADD COLUMN IF NOT EXISTS: a column that is there was added by a run that died after it. */
+async function runStatement(session: MysqlSession, statement: string): Promise<void> {
+  try {
+    await session.run(new Sql(statement));
+  } catch (error) {
+    const isThere = isDuplicateColumn((error as Error).cause ?? error) && addsOneColumn.test(statement);
+    if (!isThere) throw error;
+  }
+}
+
 async function applyMissing(session: MysqlSession, database: string, known: readonly Migration[]): Promise<Migrated> {
   await session.run(registry);
   const applied = await readApplied(session);
   assertKnown(known, applied, database);
   const missing = known.slice(applied.length);
   for (const { version, name, checksum, statements } of missing) {
-    for (const statement of statements) await session.run(new Sql(statement));
+    for (const statement of statements) await runStatement(session, statement);
     await session.run(sql`INSERT INTO schema_migration VALUES (${version}, ${name}, ${checksum}, ${Date.now()})`);
   }
   return { fromVersion: applied.length, toVersion: known.length, applied: missing.map(({ name }) => name) };

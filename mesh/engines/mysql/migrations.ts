@@ -10,7 +10,10 @@ export interface Migration {
   readonly name: string;
   /** SHA-256 of the file in hex; line ends do not count. */
   readonly checksum: string;
-  /** Each may be repeated: MySQL has no transactions for them, so a run that dies half way is run again. */
+  /**
+   * Each may be repeated, or adds one column: MySQL has no transactions for them, so a run that dies half way is run
+   * again.
+   */
   readonly statements: readonly string[];
 }
 

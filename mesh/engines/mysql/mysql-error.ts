@@ -10,6 +10,7 @@ interface DriverError extends Error {
 
 /** Server error numbers, the same on MySQL and MariaDB. */
 const duplicateEntry = 1062;
+const duplicateColumn = 1060;
 const noSuchTable = 1146;
 const deadlock = 1213;
 const lockWaitTimeout = 1205;
@@ -48,6 +49,9 @@ const errnoOf = (error: unknown): number => (error as DriverError | undefined)?.
 
 /** Whether a unique key refused the statement. */
 export const isDuplicate = (error: unknown): boolean => errnoOf(error) === duplicateEntry;
+
+/** Whether the statement adds a column that is there. */
+export const isDuplicateColumn = (error: unknown): boolean => errnoOf(error) === duplicateColumn;
 
 /** Whether the statement named a table that is not there. */
 export const isNoSuchTable = (error: unknown): boolean => errnoOf(error) === noSuchTable;

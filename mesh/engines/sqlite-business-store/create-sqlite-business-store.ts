@@ -24,7 +24,9 @@ export async function createSqliteBusinessStore(options: SqliteBusinessStoreOpti
     session: (id) => host.call("session", [id]),
     rotateSession: (id, expectedHash, next) => host.call("rotateSession", [id, expectedHash, next]),
     deleteSession: (id) => host.call("deleteSession", [id]),
+    updateProfile: (id, profile) => host.call("updateProfile", [id, profile]),
     insertGroup: (row) => host.call("insertGroup", [row]),
+    updateGroup: (id, profile) => host.call("updateGroup", [id, profile]),
     groups: (ids) => host.call("groups", [ids]),
     raiseCursors: (rows) => host.call("raiseCursors", [rows]),
     cursors: (id, limit) => host.call("cursors", [id, limit]),
@@ -33,6 +35,8 @@ export async function createSqliteBusinessStore(options: SqliteBusinessStoreOpti
       const stored = await host.call<Uint8Array | undefined>("secret", [name]);
       return stored ?? host.call<Uint8Array>("storeSecret", [name, await make()]);
     },
+    outbox: (limit) => host.call("outbox", [limit]),
+    deleteOutbox: (ids) => host.call("deleteOutbox", [ids]),
     close: () => host.close(),
   };
 }

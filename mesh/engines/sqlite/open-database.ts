@@ -12,6 +12,18 @@ export interface OpenDatabaseOptions {
   readonly schemaVersion: number;
   /** Runs once, when the database is new. */
   readonly schema: string;
+  /** What brings a database of an older version one version further, by that older version. */
+  readonly upgrades?: Readonly<Record<number, string>>;
+}
+
+/** Brings the database as far as there are upgrades; answers its version then. */
+function upgrade(database: DatabaseSync, from: number, upgrades: OpenDatabaseOptions["upgrades"] = {}): number {
+  let version = from;
+  for (let step = upgrades[version]; step !== undefined; step = upgrades[version]) {
+    database.exec(`BEGIN; ${step}; PRAGMA user_version = ${version + 1}; COMMIT;`);
+    version++;
+  }
+  return version;
 }
 
 /** Opens a database in WAL mode and makes its schema. UNAVAILABLE when it was made by another version. */
@@ -23,10 +35,13 @@ export function openDatabase(options: OpenDatabaseOptions): DatabaseSync {
     PRAGMA cache_size = -${options.cacheKib};
     PRAGMA wal_autocheckpoint = ${options.autoCheckpointPages};
     PRAGMA temp_store = memory;`);
-  const { user_version: version } = database.prepare("PRAGMA user_version").get() as { user_version: number };
-  if (version === 0) {
+  const { user_version: made } = database.prepare("PRAGMA user_version").get() as { user_version: number };
+  if (made === 0) {
     database.exec(`BEGIN; ${options.schema}; PRAGMA user_version = ${options.schemaVersion}; COMMIT;`);
-  } else if (version !== options.schemaVersion) {
+    return database;
+  }
+  const version = upgrade(database, made, options.upgrades);
+  if (version !== options.schemaVersion) {
     database.close();
     const text = `${options.file} has schema version ${version}; this build reads version ${options.schemaVersion}`;
     throw new ChappeError("UNAVAILABLE", text);

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file chappe/business/v1/group_service.proto.
  */
 export const file_chappe_business_v1_group_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZjaGFwcGUvYnVzaW5lc3MvdjEvZ3JvdXBfc2VydmljZS5wcm90bxISY2hhcHBlLmJ1c2luZXNzLnYxIloKBUdyb3VwEhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoDBINCgV0aXRsZRgCIAEoCRIQCghvd25lcl9pZBgDIAEoBhIXCg9jcmVhdGVkX3RpbWVfbXMYBCABKAMiVAoGTWVtYmVyEg8KB3VzZXJfaWQYASABKAYSJwoEcm9sZRgCIAEoDjIZLmNoYXBwZS5tc2cudjEuTWVtYmVyUm9sZRIQCghqb2luX3NlcRgDIAEoBCJNChJDcmVhdGVHcm91cFJlcXVlc3QSGAoFdGl0bGUYASABKAlCCbpIBnIEEAEYZBIdCgptZW1iZXJfaWRzGAIgAygGQgm6SAaSAQMQ6AciPwoTQ3JlYXRlR3JvdXBSZXNwb25zZRIoCgVncm91cBgBIAEoCzIZLmNoYXBwZS5idXNpbmVzcy52MS5Hcm91cCJUChFBZGRNZW1iZXJzUmVxdWVzdBIgCg9jb252ZXJzYXRpb25faWQYASABKAxCB7pIBHoCaBASHQoIdXNlcl9pZHMYAiADKAZCC7pICJIBBQgBEOgHIiEKEkFkZE1lbWJlcnNSZXNwb25zZRILCgNzZXEYASABKAQiVwoUUmVtb3ZlTWVtYmVyc1JlcXVlc3QSIAoPY29udmVyc2F0aW9uX2lkGAEgASgMQge6SAR6AmgQEh0KCHVzZXJfaWRzGAIgAygGQgu6SAiSAQUIARDoByIkChVSZW1vdmVNZW1iZXJzUmVzcG9uc2USCwoDc2VxGAEgASgEIk0KEUxpc3RHcm91cHNSZXF1ZXN0EhsKCXBhZ2Vfc2l6ZRgBIAEoDUIIukgFKgMY9AMSGwoKcGFnZV90b2tlbhgCIAEoCUIHukgEcgIYQCJYChJMaXN0R3JvdXBzUmVzcG9uc2USKQoGZ3JvdXBzGAEgAygLMhkuY2hhcHBlLmJ1c2luZXNzLnYxLkdyb3VwEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJwChJMaXN0TWVtYmVyc1JlcXVlc3QSIAoPY29udmVyc2F0aW9uX2lkGAEgASgMQge6SAR6AmgQEhsKCXBhZ2Vfc2l6ZRgCIAEoDUIIukgFKgMY6AcSGwoKcGFnZV90b2tlbhgDIAEoCUIHukgEcgIYQCJbChNMaXN0TWVtYmVyc1Jlc3BvbnNlEisKB21lbWJlcnMYASADKAsyGi5jaGFwcGUuYnVzaW5lc3MudjEuTWVtYmVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTKyBAoMR3JvdXBTZXJ2aWNlEmgKC0NyZWF0ZUdyb3VwEiYuY2hhcHBlLmJ1c2luZXNzLnYxLkNyZWF0ZUdyb3VwUmVxdWVzdBonLmNoYXBwZS5idXNpbmVzcy52MS5DcmVhdGVHcm91cFJlc3BvbnNlIgj4uxgBgLwYAhJoCgpBZGRNZW1iZXJzEiUuY2hhcHBlLmJ1c2luZXNzLnYxLkFkZE1lbWJlcnNSZXF1ZXN0GiYuY2hhcHBlLmJ1c2luZXNzLnYxLkFkZE1lbWJlcnNSZXNwb25zZSILkAIC+LsYAoC8GAIScQoNUmVtb3ZlTWVtYmVycxIoLmNoYXBwZS5idXNpbmVzcy52MS5SZW1vdmVNZW1iZXJzUmVxdWVzdBopLmNoYXBwZS5idXNpbmVzcy52MS5SZW1vdmVNZW1iZXJzUmVzcG9uc2UiC5ACAvi7GAOAvBgCEmgKCkxpc3RHcm91cHMSJS5jaGFwcGUuYnVzaW5lc3MudjEuTGlzdEdyb3Vwc1JlcXVlc3QaJi5jaGFwcGUuYnVzaW5lc3MudjEuTGlzdEdyb3Vwc1Jlc3BvbnNlIguQAgH4uxgEgLwYAhJrCgtMaXN0TWVtYmVycxImLmNoYXBwZS5idXNpbmVzcy52MS5MaXN0TWVtYmVyc1JlcXVlc3QaJy5jaGFwcGUuYnVzaW5lc3MudjEuTGlzdE1lbWJlcnNSZXNwb25zZSILkAIB+LsYBYC8GAIaBKi7GBZiBnByb3RvMw", [file_buf_validate_validate, file_chappe_mesh_v1_options, file_chappe_msg_v1_message]);
+  fileDesc("CiZjaGFwcGUvYnVzaW5lc3MvdjEvZ3JvdXBfc2VydmljZS5wcm90bxISY2hhcHBlLmJ1c2luZXNzLnYxImsKBUdyb3VwEhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoDBINCgV0aXRsZRgCIAEoCRIQCghvd25lcl9pZBgDIAEoBhIXCg9jcmVhdGVkX3RpbWVfbXMYBCABKAMSDwoHdmVyc2lvbhgFIAEoBCJUCgZNZW1iZXISDwoHdXNlcl9pZBgBIAEoBhInCgRyb2xlGAIgASgOMhkuY2hhcHBlLm1zZy52MS5NZW1iZXJSb2xlEhAKCGpvaW5fc2VxGAMgASgEIk0KEkNyZWF0ZUdyb3VwUmVxdWVzdBIYCgV0aXRsZRgBIAEoCUIJukgGcgQQARhkEh0KCm1lbWJlcl9pZHMYAiADKAZCCbpIBpIBAxDoByI/ChNDcmVhdGVHcm91cFJlc3BvbnNlEigKBWdyb3VwGAEgASgLMhkuY2hhcHBlLmJ1c2luZXNzLnYxLkdyb3VwIlQKEUFkZE1lbWJlcnNSZXF1ZXN0EiAKD2NvbnZlcnNhdGlvbl9pZBgBIAEoDEIHukgEegJoEBIdCgh1c2VyX2lkcxgCIAMoBkILukgIkgEFCAEQ6AciIQoSQWRkTWVtYmVyc1Jlc3BvbnNlEgsKA3NlcRgBIAEoBCJXChRSZW1vdmVNZW1iZXJzUmVxdWVzdBIgCg9jb252ZXJzYXRpb25faWQYASABKAxCB7pIBHoCaBASHQoIdXNlcl9pZHMYAiADKAZCC7pICJIBBQgBEOgHIiQKFVJlbW92ZU1lbWJlcnNSZXNwb25zZRILCgNzZXEYASABKAQiTQoRTGlzdEdyb3Vwc1JlcXVlc3QSGwoJcGFnZV9zaXplGAEgASgNQgi6SAUqAxj0AxIbCgpwYWdlX3Rva2VuGAIgASgJQge6SARyAhhAIlgKEkxpc3RHcm91cHNSZXNwb25zZRIpCgZncm91cHMYASADKAsyGS5jaGFwcGUuYnVzaW5lc3MudjEuR3JvdXASFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInAKEkxpc3RNZW1iZXJzUmVxdWVzdBIgCg9jb252ZXJzYXRpb25faWQYASABKAxCB7pIBHoCaBASGwoJcGFnZV9zaXplGAIgASgNQgi6SAUqAxjoBxIbCgpwYWdlX3Rva2VuGAMgASgJQge6SARyAhhAIlsKE0xpc3RNZW1iZXJzUmVzcG9uc2USKwoHbWVtYmVycxgBIAMoCzIaLmNoYXBwZS5idXNpbmVzcy52MS5NZW1iZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlAKElVwZGF0ZUdyb3VwUmVxdWVzdBIgCg9jb252ZXJzYXRpb25faWQYASABKAxCB7pIBHoCaBASGAoFdGl0bGUYAiABKAlCCbpIBnIEEAEYZCImChNVcGRhdGVHcm91cFJlc3BvbnNlEg8KB3ZlcnNpb24YASABKAQiUwoMR3JvdXBDaGFuZ2VkEhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoDBINCgV0aXRsZRgCIAEoCRIPCgd2ZXJzaW9uGAMgASgEOgrKvBgGCBYQZRgCMtkFCgxHcm91cFNlcnZpY2USaAoLQ3JlYXRlR3JvdXASJi5jaGFwcGUuYnVzaW5lc3MudjEuQ3JlYXRlR3JvdXBSZXF1ZXN0GicuY2hhcHBlLmJ1c2luZXNzLnYxLkNyZWF0ZUdyb3VwUmVzcG9uc2UiCPi7GAGAvBgCEnsKCkFkZE1lbWJlcnMSJS5jaGFwcGUuYnVzaW5lc3MudjEuQWRkTWVtYmVyc1JlcXVlc3QaJi5jaGFwcGUuYnVzaW5lc3MudjEuQWRkTWVtYmVyc1Jlc3BvbnNlIh6QAgL4uxgCgLwYAoq8GA9jb252ZXJzYXRpb25faWQShAEKDVJlbW92ZU1lbWJlcnMSKC5jaGFwcGUuYnVzaW5lc3MudjEuUmVtb3ZlTWVtYmVyc1JlcXVlc3QaKS5jaGFwcGUuYnVzaW5lc3MudjEuUmVtb3ZlTWVtYmVyc1Jlc3BvbnNlIh6QAgL4uxgDgLwYAoq8GA9jb252ZXJzYXRpb25faWQSaAoKTGlzdEdyb3VwcxIlLmNoYXBwZS5idXNpbmVzcy52MS5MaXN0R3JvdXBzUmVxdWVzdBomLmNoYXBwZS5idXNpbmVzcy52MS5MaXN0R3JvdXBzUmVzcG9uc2UiC5ACAfi7GASAvBgCEmsKC0xpc3RNZW1iZXJzEiYuY2hhcHBlLmJ1c2luZXNzLnYxLkxpc3RNZW1iZXJzUmVxdWVzdBonLmNoYXBwZS5idXNpbmVzcy52MS5MaXN0TWVtYmVyc1Jlc3BvbnNlIguQAgH4uxgFgLwYAhJ+CgtVcGRhdGVHcm91cBImLmNoYXBwZS5idXNpbmVzcy52MS5VcGRhdGVHcm91cFJlcXVlc3QaJy5jaGFwcGUuYnVzaW5lc3MudjEuVXBkYXRlR3JvdXBSZXNwb25zZSIekAIC+LsYBoC8GAKKvBgPY29udmVyc2F0aW9uX2lkGgSouxgWYgZwcm90bzM", [file_buf_validate_validate, file_chappe_mesh_v1_options, file_chappe_msg_v1_message]);
 
 /**
  * A group.
@@ -51,6 +51,13 @@ export type Group = Message<"chappe.business.v1.Group"> & {
    * @generated from field: int64 created_time_ms = 4;
    */
   createdTimeMs: bigint;
+
+  /**
+   * Rises with every change of the group's profile.
+   *
+   * @generated from field: uint64 version = 5;
+   */
+  version: bigint;
 };
 
 /**
@@ -362,6 +369,91 @@ export const ListMembersResponseSchema: GenMessage<ListMembersResponse> = /*@__P
   messageDesc(file_chappe_business_v1_group_service, 11);
 
 /**
+ * Request of GroupService.UpdateGroup.
+ *
+ * @generated from message chappe.business.v1.UpdateGroupRequest
+ */
+export type UpdateGroupRequest = Message<"chappe.business.v1.UpdateGroupRequest"> & {
+  /**
+   * The group.
+   *
+   * @generated from field: bytes conversation_id = 1;
+   */
+  conversationId: Uint8Array;
+
+  /**
+   * Name to show.
+   *
+   * @generated from field: string title = 2;
+   */
+  title: string;
+};
+
+/**
+ * Describes the message chappe.business.v1.UpdateGroupRequest.
+ * Use `create(UpdateGroupRequestSchema)` to create a new message.
+ */
+export const UpdateGroupRequestSchema: GenMessage<UpdateGroupRequest> = /*@__PURE__*/
+  messageDesc(file_chappe_business_v1_group_service, 12);
+
+/**
+ * Response of GroupService.UpdateGroup.
+ *
+ * @generated from message chappe.business.v1.UpdateGroupResponse
+ */
+export type UpdateGroupResponse = Message<"chappe.business.v1.UpdateGroupResponse"> & {
+  /**
+   * Of the group's profile as it is now; the old one when nothing changed.
+   *
+   * @generated from field: uint64 version = 1;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message chappe.business.v1.UpdateGroupResponse.
+ * Use `create(UpdateGroupResponseSchema)` to create a new message.
+ */
+export const UpdateGroupResponseSchema: GenMessage<UpdateGroupResponse> = /*@__PURE__*/
+  messageDesc(file_chappe_business_v1_group_service, 13);
+
+/**
+ * Event: a group's profile has changed. It may come more than once and after a newer one: the highest version holds.
+ * Who was not there reads it with ListGroups.
+ *
+ * @generated from message chappe.business.v1.GroupChanged
+ */
+export type GroupChanged = Message<"chappe.business.v1.GroupChanged"> & {
+  /**
+   * The group.
+   *
+   * @generated from field: bytes conversation_id = 1;
+   */
+  conversationId: Uint8Array;
+
+  /**
+   * Name to show.
+   *
+   * @generated from field: string title = 2;
+   */
+  title: string;
+
+  /**
+   * Rises with every change of the group's profile.
+   *
+   * @generated from field: uint64 version = 3;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message chappe.business.v1.GroupChanged.
+ * Use `create(GroupChangedSchema)` to create a new message.
+ */
+export const GroupChangedSchema: GenMessage<GroupChanged> = /*@__PURE__*/
+  messageDesc(file_chappe_business_v1_group_service, 14);
+
+/**
  * Makes groups and changes their members. Changes of members are records on the group's own log.
  *
  * @generated from service chappe.business.v1.GroupService
@@ -416,6 +508,16 @@ export const GroupService: GenService<{
     methodKind: "unary";
     input: typeof ListMembersRequestSchema;
     output: typeof ListMembersResponseSchema;
+  },
+  /**
+   * Changes the group's profile, for admins and the owner; members get GroupChanged.
+   *
+   * @generated from rpc chappe.business.v1.GroupService.UpdateGroup
+   */
+  updateGroup: {
+    methodKind: "unary";
+    input: typeof UpdateGroupRequestSchema;
+    output: typeof UpdateGroupResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_chappe_business_v1_group_service, 0);

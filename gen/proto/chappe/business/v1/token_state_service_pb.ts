@@ -122,7 +122,7 @@ export const GetSessionStateResponseSchema: GenMessage<GetSessionStateResponse> 
  */
 export type WatchRevocationsRequest = Message<"chappe.business.v1.WatchRevocationsRequest"> & {
   /**
-   * Of the last answer; empty at first.
+   * Of the last answer; empty at first. Any process that keeps the list may be asked next.
    *
    * @generated from field: bytes list_id = 1;
    */
@@ -192,7 +192,7 @@ export const SessionRevocationSchema: GenMessage<SessionRevocation> = /*@__PURE_
  */
 export type WatchRevocationsResponse = Message<"chappe.business.v1.WatchRevocationsResponse"> & {
   /**
-   * The list, new at each start of the process that keeps it.
+   * The list, one of all processes: places in another one mean nothing.
    *
    * @generated from field: bytes list_id = 1;
    */

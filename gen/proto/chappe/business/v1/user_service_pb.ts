@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file chappe/business/v1/user_service.proto.
  */
 export const file_chappe_business_v1_user_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVjaGFwcGUvYnVzaW5lc3MvdjEvdXNlcl9zZXJ2aWNlLnByb3RvEhJjaGFwcGUuYnVzaW5lc3MudjEiWwoEVXNlchIPCgd1c2VyX2lkGAEgASgGEgwKBG5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEh4KFmRpcmVjdF9jb252ZXJzYXRpb25faWQYBCABKAwiSAoPR2V0VXNlcnNSZXF1ZXN0EhsKCHVzZXJfaWRzGAEgAygGQgm6SAaSAQMQyAESGAoFbmFtZXMYAiADKAlCCbpIBpIBAxDIASI7ChBHZXRVc2Vyc1Jlc3BvbnNlEicKBXVzZXJzGAEgAygLMhguY2hhcHBlLmJ1c2luZXNzLnYxLlVzZXIydwoLVXNlclNlcnZpY2USYgoIR2V0VXNlcnMSIy5jaGFwcGUuYnVzaW5lc3MudjEuR2V0VXNlcnNSZXF1ZXN0GiQuY2hhcHBlLmJ1c2luZXNzLnYxLkdldFVzZXJzUmVzcG9uc2UiC5ACAfi7GAGAvBgCGgSouxgVYgZwcm90bzM", [file_buf_validate_validate, file_chappe_mesh_v1_options]);
+  fileDesc("CiVjaGFwcGUvYnVzaW5lc3MvdjEvdXNlcl9zZXJ2aWNlLnByb3RvEhJjaGFwcGUuYnVzaW5lc3MudjEidAoEVXNlchIPCgd1c2VyX2lkGAEgASgGEgwKBG5hbWUYAiABKAkSFAoMZGlzcGxheV9uYW1lGAMgASgJEh4KFmRpcmVjdF9jb252ZXJzYXRpb25faWQYBCABKAwSFwoPcHJvZmlsZV92ZXJzaW9uGAUgASgEIkgKD0dldFVzZXJzUmVxdWVzdBIbCgh1c2VyX2lkcxgBIAMoBkIJukgGkgEDEMgBEhgKBW5hbWVzGAIgAygJQgm6SAaSAQMQyAEiOwoQR2V0VXNlcnNSZXNwb25zZRInCgV1c2VycxgBIAMoCzIYLmNoYXBwZS5idXNpbmVzcy52MS5Vc2VyIjcKFFVwZGF0ZVByb2ZpbGVSZXF1ZXN0Eh8KDGRpc3BsYXlfbmFtZRgBIAEoCUIJukgGcgQQARhkIjAKFVVwZGF0ZVByb2ZpbGVSZXNwb25zZRIXCg9wcm9maWxlX3ZlcnNpb24YASABKAQiWQoLVXNlckNoYW5nZWQSDwoHdXNlcl9pZBgBIAEoBhIUCgxkaXNwbGF5X25hbWUYAiABKAkSFwoPcHJvZmlsZV92ZXJzaW9uGAMgASgEOgrKvBgGCBUQZRgCMuoBCgtVc2VyU2VydmljZRJiCghHZXRVc2VycxIjLmNoYXBwZS5idXNpbmVzcy52MS5HZXRVc2Vyc1JlcXVlc3QaJC5jaGFwcGUuYnVzaW5lc3MudjEuR2V0VXNlcnNSZXNwb25zZSILkAIB+LsYAYC8GAIScQoNVXBkYXRlUHJvZmlsZRIoLmNoYXBwZS5idXNpbmVzcy52MS5VcGRhdGVQcm9maWxlUmVxdWVzdBopLmNoYXBwZS5idXNpbmVzcy52MS5VcGRhdGVQcm9maWxlUmVzcG9uc2UiC5ACAvi7GAKAvBgCGgSouxgVYgZwcm90bzM", [file_buf_validate_validate, file_chappe_mesh_v1_options]);
 
 /**
  * A user as others see it.
@@ -49,6 +49,13 @@ export type User = Message<"chappe.business.v1.User"> & {
    * @generated from field: bytes direct_conversation_id = 4;
    */
   directConversationId: Uint8Array;
+
+  /**
+   * Rises with every change of the profile.
+   *
+   * @generated from field: uint64 profile_version = 5;
+   */
+  profileVersion: bigint;
 };
 
 /**
@@ -108,7 +115,85 @@ export const GetUsersResponseSchema: GenMessage<GetUsersResponse> = /*@__PURE__*
   messageDesc(file_chappe_business_v1_user_service, 2);
 
 /**
- * Finds users.
+ * Request of UserService.UpdateProfile.
+ *
+ * @generated from message chappe.business.v1.UpdateProfileRequest
+ */
+export type UpdateProfileRequest = Message<"chappe.business.v1.UpdateProfileRequest"> & {
+  /**
+   * Name to show.
+   *
+   * @generated from field: string display_name = 1;
+   */
+  displayName: string;
+};
+
+/**
+ * Describes the message chappe.business.v1.UpdateProfileRequest.
+ * Use `create(UpdateProfileRequestSchema)` to create a new message.
+ */
+export const UpdateProfileRequestSchema: GenMessage<UpdateProfileRequest> = /*@__PURE__*/
+  messageDesc(file_chappe_business_v1_user_service, 3);
+
+/**
+ * Response of UserService.UpdateProfile.
+ *
+ * @generated from message chappe.business.v1.UpdateProfileResponse
+ */
+export type UpdateProfileResponse = Message<"chappe.business.v1.UpdateProfileResponse"> & {
+  /**
+   * Of the profile as it is now; the old one when nothing changed.
+   *
+   * @generated from field: uint64 profile_version = 1;
+   */
+  profileVersion: bigint;
+};
+
+/**
+ * Describes the message chappe.business.v1.UpdateProfileResponse.
+ * Use `create(UpdateProfileResponseSchema)` to create a new message.
+ */
+export const UpdateProfileResponseSchema: GenMessage<UpdateProfileResponse> = /*@__PURE__*/
+  messageDesc(file_chappe_business_v1_user_service, 4);
+
+/**
+ * Event: a user's profile has changed. It may come more than once and after a newer one: the highest version holds.
+ * Who was not there reads the profile with GetUsers.
+ *
+ * @generated from message chappe.business.v1.UserChanged
+ */
+export type UserChanged = Message<"chappe.business.v1.UserChanged"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: fixed64 user_id = 1;
+   */
+  userId: bigint;
+
+  /**
+   * Name to show.
+   *
+   * @generated from field: string display_name = 2;
+   */
+  displayName: string;
+
+  /**
+   * Rises with every change of the profile.
+   *
+   * @generated from field: uint64 profile_version = 3;
+   */
+  profileVersion: bigint;
+};
+
+/**
+ * Describes the message chappe.business.v1.UserChanged.
+ * Use `create(UserChangedSchema)` to create a new message.
+ */
+export const UserChangedSchema: GenMessage<UserChanged> = /*@__PURE__*/
+  messageDesc(file_chappe_business_v1_user_service, 5);
+
+/**
+ * Finds users, and changes the caller's own profile.
  *
  * @generated from service chappe.business.v1.UserService
  */
@@ -122,6 +207,16 @@ export const UserService: GenService<{
     methodKind: "unary";
     input: typeof GetUsersRequestSchema;
     output: typeof GetUsersResponseSchema;
+  },
+  /**
+   * Changes the caller's profile; the user's own devices and those who share a conversation get UserChanged.
+   *
+   * @generated from rpc chappe.business.v1.UserService.UpdateProfile
+   */
+  updateProfile: {
+    methodKind: "unary";
+    input: typeof UpdateProfileRequestSchema;
+    output: typeof UpdateProfileResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_chappe_business_v1_user_service, 0);
