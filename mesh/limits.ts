@@ -1,9 +1,12 @@
 import { changeLimits } from "./limits/change-limits.ts";
 import { hotWindowLimits } from "./limits/hot-window-limits.ts";
+import { udpLimits } from "./limits/udp-limits.ts";
+
 /** Every bound of the project, by name, unit last. Frozen: change one here or by configuration, never in passing. */
 export const limits = Object.freeze({
   ...changeLimits,
   ...hotWindowLimits,
+  ...udpLimits,
   /** A frame before Hello has succeeded. */
   maxHelloFrameBytes: 4 * 1024,
   /** A frame after it. */
@@ -138,7 +141,8 @@ export const limits = Object.freeze({
   kafkaRequestTimeoutMs: 10_000,
   kafkaAppendTimeoutMs: 15_000,
   kafkaProduceTimeoutMs: 5_000,
-  /** Kafka: tries of other requests, and the waits between them. */
+  /** Kafka: a new topic has leaders after so long; tries of other requests, and the waits between them. */
+  kafkaTopicWaitMs: 10_000,
   maxKafkaRetries: 5,
   kafkaRetryMs: 100,
   kafkaRetryMaxMs: 1_000,
@@ -345,22 +349,6 @@ export const limits = Object.freeze({
   listenKeepaliveMs: 20_000,
   /** One SendFrame request. */
   maxSendFrameBytes: 192 * 1024,
-  /** UDP: one datagram, tickets waiting to be used, their life, life of a cookie. */
-  maxUdpDatagramBytes: 1_200,
-  maxUdpTickets: 20_000,
-  maxUdpTicketsPerUser: 8,
-  udpTicketTtlMs: 30_000,
-  udpCookieSlotMs: 30_000,
-  /** UDP: counters remembered against replay; datagrams on their way, at first, at least and at most; datagrams kept for order. */
-  udpReplayWindow: 1_024,
-  udpStartInFlight: 16,
-  udpMinInFlight: 4,
-  maxUdpInFlight: 64,
-  maxUdpReorder: 128,
-  /** UDP: first wait for an acknowledgement, doubled each time up to the longest, and how often. */
-  udpRetransmitMs: 250,
-  maxUdpRetransmitMs: 1_000,
-  maxUdpRetransmits: 9,
   /** Registered gRPC servers: of one Route, descriptors of one of them, services remembered, messages of their calls. */
   maxRegistrations: 1_000,
   maxRegistrationFiles: 64,

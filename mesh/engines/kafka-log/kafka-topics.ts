@@ -3,6 +3,7 @@ import { ChappeError } from "../../errors/chappe-error.ts";
 import { limits } from "../../limits.ts";
 import type { Topic } from "../../ports/log.ts";
 import type { KafkaLogOptions } from "./kafka-log-options.ts";
+import { sleep } from "./sleep.ts";
 
 const topics: readonly Topic[] = ["messages", "push", "changes"];
 const wantedCopies = 3;
@@ -35,12 +36,28 @@ async function createMissing(admin: Admin, options: KafkaLogOptions): Promise<vo
   if (missing.length === 0) return;
   const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
   const common = { numPartitions: options.partitions, replicationFactor: copies, configEntries };
-  await admin.createTopics({ topics: missing.map((topic) => ({ topic, ...common })), waitForLeaders: true });
+  // Its own wait for leaders gives up when the broker that it asks does not know all of the topics yet.
+  await admin.createTopics({ topics: missing.map((topic) => ({ topic, ...common })), waitForLeaders: false });
+}
+
+/** Number of partitions of a topic, once each has a leader: a new topic is not known to every broker at once. */
+async function countPartitions(admin: Admin, name: string): Promise<number> {
+  const untilMs = Date.now() + limits.kafkaTopicWaitMs;
+  for (;;) {
+    try {
+      const { topics: found } = await admin.fetchTopicMetadata({ topics: [name] });
+      const partitions = found[0]?.partitions ?? [];
+      const isLed = partitions.length > 0 && partitions.every(({ leader }) => leader >= 0);
+      if (isLed || Date.now() > untilMs) return partitions.length;
+    } catch (error) {
+      if (!(error as { retriable?: boolean }).retriable || Date.now() > untilMs) throw error;
+    }
+    await sleep(limits.kafkaRetryMs);
+  }
 }
 
 async function checkTopic(admin: Admin, name: string, partitions: number): Promise<void> {
-  const { topics: found } = await admin.fetchTopicMetadata({ topics: [name] });
-  const count = found[0]?.partitions.length ?? 0;
+  const count = await countPartitions(admin, name);
   if (count !== partitions)
     refuse(
       `topic ${name} has ${count} partitions, the settings say ${partitions}: the number is fixed for the life of the data, so correct the setting`,
