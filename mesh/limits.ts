@@ -168,6 +168,8 @@ export const limits = Object.freeze({
   linkRedialMaxMs: 1_000,
   /** Links: a proof is good for so long around its time, so clocks may differ by that much. */
   linkProofAgeMs: 300_000,
+  /** Files of certificates are looked at so often. */
+  tlsFileRefreshMs: 30_000,
   /** Time of a call when the caller names none, and the most it may name. */
   defaultCallTimeoutMs: 10_000,
   maxCallTimeoutMs: 60_000,

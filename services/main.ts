@@ -1,6 +1,6 @@
 /**
  * The program of every process: `serve [arguments]` (the default), `config check [arguments]`, `config doc`,
- * `engines up|down|status`, `migrate [--mysql-url URL]`. Settings are in all/settings.ts.
+ * `engines up|down|status`, `migrate [--mysql-url URL]`, `certs --out DIR [--roles R,R]`. Settings are in all/settings.ts.
  */
 import { fileURLToPath } from "node:url";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
@@ -60,9 +60,13 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<vo
   if (command === "config" && rest[0] === "check") return checkConfig(rest.slice(1));
   if (command === "config" && rest.join() === "doc") return console.log(describeSettings());
   if (command === "engines") return engines(rest);
+  if (command === "certs") {
+    const { makeCertificates } = await import("./all/certs-command.ts");
+    return console.log((await makeCertificates(rest)).join("\n"));
+  }
   if (command === "migrate") return console.log(JSON.stringify(await migrateDatabase(rest, process.env)));
   const usage =
-    "usage: serve [arguments] | config check [arguments] | config doc | engines up|down|status | migrate [--mysql-url URL]";
+    "usage: serve [arguments] | config check [arguments] | config doc | engines up|down|status | migrate [--mysql-url URL] | certs --out DIR [--roles R]";
   throw new ChappeError("INVALID_ARGUMENT", `unknown command ${command}\n${usage}`);
 }
 

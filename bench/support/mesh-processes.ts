@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RedisServers, startRedis } from "@chappe/mesh/dev-engines/start-redis.ts";
 import { loadSettings } from "../scenarios/bench-server.ts";
+import { MeshCertificates } from "./mesh-certificates.ts";
 import { type ServerProcess, startServer } from "./start-server.ts";
 
 const defaultRedisNodes = 6;
@@ -21,6 +22,7 @@ interface Member {
 export class MeshProcesses {
   readonly #directory = mkdtempSync(join(tmpdir(), "chappe-mesh-"));
   readonly #members = new Map<string, Member>();
+  readonly #certificates = new MeshCertificates(join(this.#directory, "certificates"));
   #redis: RedisServers | undefined;
   #env: Readonly<Record<string, string>> = {};
 
@@ -60,6 +62,11 @@ export class MeshProcesses {
   /** Where the process listens. */
   ready(name: string): ServerProcess["ready"] {
     return this.#member(name).process.ready;
+  }
+
+  /** PEM file of the certificate that vouches for the processes. */
+  get authorityFile(): string {
+    return this.#certificates.authorityFile;
   }
 
   pid(name: string): number {
@@ -119,9 +126,10 @@ export class MeshProcesses {
     return member;
   }
 
-  #spawn(name: string, roles: string, port: number, more: readonly string[]): Promise<ServerProcess> {
+  async #spawn(name: string, roles: string, port: number, more: readonly string[]): Promise<ServerProcess> {
     const env = {
       ...loadSettings,
+      ...(await this.#certificates.settingsFor(roles)),
       ...this.#env,
       CHAPPE_INSTANCE_ID: name,
       CHAPPE_LINK_SECRET_FILE: join(this.#directory, "link-secret"),

@@ -53,6 +53,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--route", default="127.0.0.1:9090", help="gRPC port of Chappe, or the registration ports of all Routes with commas")
     parser.add_argument("--secret", default="telegraph")
+    parser.add_argument("--ca", help="PEM certificates that vouch for the Routes; none = no TLS")
     parser.add_argument("--identity", default="dev")
     parser.add_argument("--instance", default=f"python-{os.getpid()}")
     parser.add_argument("--port", type=int, default=0)
@@ -71,7 +72,7 @@ def main():
     def keep(route):
         while not stopping.is_set():
             living[route] = registration = Registration(
-                route, args.secret, args.identity, 1000, service, args.instance, f"127.0.0.1:{port}"
+                route, args.secret, args.identity, 1000, service, args.instance, f"127.0.0.1:{port}", args.ca
             )
             try:
                 registration.keep(lambda accepted: print("registered", accepted.contract_hash, flush=True))

@@ -1,5 +1,6 @@
 """Tells Chappe's Route that a gRPC server serves an SVID, for as long as a stream is open."""
 
+import pathlib
 import queue
 
 import grpc
@@ -16,9 +17,10 @@ def _files(file, seen):
 
 
 class Registration:
-    """One lease. `service` is the descriptor of the service, `address` the host:port of its server."""
+    """One lease. `service` is the descriptor of the service, `address` the host:port of its server, `ca` the path of
+    the PEM certificates that vouch for the Route; None = no TLS."""
 
-    def __init__(self, route, secret, identity, svid, service, instance_id, address):
+    def __init__(self, route, secret, identity, svid, service, instance_id, address, ca=None):
         self._outgoing = queue.SimpleQueue()
         first = registry.Registration(
             svid=svid,
@@ -29,7 +31,10 @@ class Registration:
             files=_files(service.file, {}).values(),
         )
         self._outgoing.put(registry.RegisterRequest(registration=first))
-        self._channel = grpc.insecure_channel(route)
+        if ca is None:
+            self._channel = grpc.insecure_channel(route)
+        else:
+            self._channel = grpc.secure_channel(route, grpc.ssl_channel_credentials(pathlib.Path(ca).read_bytes()))
         stub = registry_grpc.RegistryServiceStub(self._channel)
         headers = [("authorization", f"Bearer {secret}")]
         self._replies = stub.Register(iter(self._outgoing.get, None), metadata=headers)

@@ -1,4 +1,11 @@
-import { Client, type ClientDuplexStream, credentials, Metadata } from "@grpc/grpc-js";
+import {
+  type ChannelCredentials,
+  type ChannelOptions,
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  Metadata,
+} from "@grpc/grpc-js";
 import { ChappeError } from "../errors/chappe-error.ts";
 import { type Logger, silentLogger } from "../lifecycle/logger.ts";
 import { limits } from "../limits.ts";
@@ -17,6 +24,8 @@ export interface LinkDialerOptions {
   /** Answers what the other ends call. */
   readonly handler: Router;
   readonly wheel: TimerWheel;
+  /** @default no TLS: the secret alone proves who they are */
+  readonly credentials?: ChannelCredentials;
   /** Called after each change of the open links. */
   readonly onChange?: () => void;
   /** @default says nothing */
@@ -36,6 +45,9 @@ export interface LinkDialer {
 
 type Stream = ClientDuplexStream<Buffer, Buffer>;
 
+/** Certificates name roles, not hosts; a name is set because Node takes no IP address for one in TLS. */
+const dialOptions: ChannelOptions = { ...linkChannelOptions, "grpc.ssl_target_name_override": "route.chappe" };
+
 function openStream(client: Client, { self, secret }: LinkDialerOptions): { stream: Stream; proof: Buffer } {
   const timeMs = Date.now();
   const proof = callerProof(secret, self.instanceId, timeMs);
@@ -52,7 +64,7 @@ function openStream(client: Client, { self, secret }: LinkDialerOptions): { stre
 /** Opens one link; `onEnd` once it, or the attempt, is over. */
 function dialOnce(address: string, options: LinkDialerOptions, onOpen: (link: LinkEnd) => void, onEnd: () => void) {
   const { secret, handler, wheel, logger = silentLogger } = options;
-  const client = new Client(address, credentials.createInsecure(), linkChannelOptions);
+  const client = new Client(address, options.credentials ?? credentials.createInsecure(), dialOptions);
   const { stream, proof } = openStream(client, options);
   let link: LinkEnd | undefined;
   let over = false;

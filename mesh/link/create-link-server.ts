@@ -1,11 +1,13 @@
 import type { Server, ServerDuplexStream, ServiceDefinition } from "@grpc/grpc-js";
 import { Metadata, status } from "@grpc/grpc-js";
+import { ChappeError } from "../errors/chappe-error.ts";
 import { type Logger, silentLogger } from "../lifecycle/logger.ts";
 import { limits } from "../limits.ts";
 import type { Router } from "../rpc/call.ts";
 import type { TimerWheel } from "../timers/timer-wheel.ts";
+import type { AuthenticatedCall } from "../tls/open-mesh-tls.ts";
 import type { Link, LinkPeer } from "./link.ts";
-import { LinkEnd } from "./link-end.ts";
+import { LinkEnd, type LinkEndOptions } from "./link-end.ts";
 import { answererProof, callerProof, isSameProof } from "./link-proof.ts";
 import { bufferOf, decodeHello, encodeHello, linkMetadata, openMethod } from "./link-wire.ts";
 
@@ -18,6 +20,11 @@ export interface LinkServerOptions {
   readonly secret: Uint8Array;
   /** Answers the calls of all links. */
   readonly handler: Router;
+  /**
+   * Answers with the handler for one caller, by what its certificate proves; throws when it may not open a link as it
+   * wants to. @default everybody has `handler`
+   */
+  readonly admit?: (caller: AuthenticatedCall, peer: LinkPeer) => Router;
   /** A process has come; its calls are taken from now on. */
   readonly onLink: (link: Link) => void;
   readonly wheel: TimerWheel;
@@ -42,6 +49,9 @@ function refuse(stream: Stream, code: status, details: string): void {
   stream.emit("error", { code, details, metadata: new Metadata() });
 }
 
+const codeOf = (error: unknown): status =>
+  ChappeError.is(error, "PERMISSION_DENIED") ? status.PERMISSION_DENIED : status.INVALID_ARGUMENT;
+
 /** The proof that the caller gave, when it is a good one. */
 function checkedProof({ metadata }: Stream, secret: Uint8Array): { instanceId: string; proof: Uint8Array } | undefined {
   const instanceId = String(metadata.get(linkMetadata.instance)[0] ?? "");
@@ -52,22 +62,26 @@ function checkedProof({ metadata }: Stream, secret: Uint8Array): { instanceId: s
   return isSameProof(callerProof(secret, instanceId, timeMs), proof) ? { instanceId, proof } : undefined;
 }
 
+const endOf = (stream: Stream, fields: Omit<LinkEndOptions, "stream">): LinkEnd =>
+  new LinkEnd({
+    ...fields,
+    stream: { write: (frame) => stream.write(bufferOf(frame)), destroy: () => void stream.end() },
+  });
+
 /** Serves LinkService on a gRPC server: UNAUTHENTICATED for callers that do not know the secret. */
 export function serveLinks(options: LinkServerOptions): LinkServer {
-  const { server, self, secret, handler, onLink, wheel, logger = silentLogger } = options;
+  const { server, self, secret, onLink, wheel, logger = silentLogger } = options;
+  const { admit = () => options.handler } = options;
   const links = new Set<LinkEnd>();
 
-  const openLink = (stream: Stream, peer: LinkPeer): LinkEnd => {
-    const link = new LinkEnd({
-      peer,
-      handler,
-      wheel,
-      stream: { write: (frame) => stream.write(bufferOf(frame)), destroy: () => void stream.end() },
-    });
+  const openLink = (stream: Stream, peer: LinkPeer, handler: Router): LinkEnd => {
+    const link = endOf(stream, { peer, handler, wheel });
     stream.on("drain", () => link.onDrain());
     links.add(link);
-    void link.closed.then(() => links.delete(link));
-    void link.closed.then(() => logger.info("link.closed", { peer: peer.instanceId }));
+    void link.closed.then(() => {
+      links.delete(link);
+      logger.info("link.closed", { peer: peer.instanceId });
+    });
     logger.info("link.opened", { peer: peer.instanceId });
     onLink(link);
     return link;
@@ -82,10 +96,12 @@ export function serveLinks(options: LinkServerOptions): LinkServer {
       try {
         const peer = decodeHello(frame);
         if (peer.instanceId !== checked.instanceId) throw new Error("The hello names another process.");
+        const handler = admit(stream, peer);
         stream.write(encodeHello(self, answererProof(secret, self.instanceId, checked.proof)));
-        link = openLink(stream, { instanceId: peer.instanceId, svids: peer.svids });
+        link = openLink(stream, { instanceId: peer.instanceId, svids: peer.svids }, handler);
       } catch (error) {
-        refuse(stream, status.INVALID_ARGUMENT, (error as Error).message);
+        logger.warn("link.refused", { peer: checked.instanceId, error });
+        refuse(stream, codeOf(error), (error as Error).message);
       }
     });
     for (const event of streamEnds) stream.on(event, () => link?.onStreamClosed());

@@ -19,9 +19,11 @@ import {
   AuthLevel,
   affinity as affinityOption,
   auth,
+  callers,
   cmd,
   Delivery,
   event,
+  served_by as servedByOption,
   svid,
 } from "@chappe/gen/proto/chappe/mesh/v1/options_pb.ts";
 import { file_chappe_mesh_v1_registry_service } from "@chappe/gen/proto/chappe/mesh/v1/registry_service_pb.ts";
@@ -58,6 +60,8 @@ export interface MethodContract {
   readonly auth: AuthLevel;
   /** Name of the request field that chooses the backend; empty = any. */
   readonly affinity: string;
+  /** Roles that may call an internal method; empty for others. */
+  readonly callers: readonly string[];
 }
 
 /** An event with its address. */
@@ -71,6 +75,8 @@ export interface EventContract {
 /** All addresses of a set of contracts. */
 export interface Contracts {
   readonly services: ReadonlyMap<number, DescService>;
+  /** Role whose processes serve a service of Chappe's own; undefined for others. */
+  servedBy(svid: number): string | undefined;
   method(svid: number, cmd: number): MethodContract | undefined;
   event(svid: number, cmd: number): EventContract | undefined;
   readonly methods: readonly MethodContract[];
@@ -97,6 +103,7 @@ function methodContract(service: DescService, method: DescMethod): MethodContrac
     method,
     auth: level === AuthLevel.UNSPECIFIED ? AuthLevel.USER : level,
     affinity: getOption(method, affinityOption),
+    callers: getOption(method, callers),
   };
 }
 
@@ -137,6 +144,10 @@ export function createContracts(files: readonly DescFile[] = contractFiles): Con
   }
   return {
     services,
+    servedBy(svidNumber) {
+      const service = services.get(svidNumber);
+      return service === undefined ? undefined : getOption(service, servedByOption) || undefined;
+    },
     method: (svidNumber, cmdNumber) => methods.get(addressOf(svidNumber, cmdNumber)),
     event: (svidNumber, cmdNumber) => events.get(addressOf(svidNumber, cmdNumber)),
     methods: [...methods.values()],

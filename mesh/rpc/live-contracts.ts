@@ -47,6 +47,9 @@ class Overlay implements LiveContracts {
     return this.#own.events;
   }
 
+  servedBy(svid: number): string | undefined {
+    return this.#own.servedBy(svid);
+  }
   method(svid: number, cmd: number): MethodContract | undefined {
     return this.#own.method(svid, cmd) ?? this.#added.get(svid)?.methods.get(cmd);
   }

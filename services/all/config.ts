@@ -8,8 +8,8 @@ import { type Setting, settings } from "./settings.ts";
 const port = z.int().min(0).max(65_535);
 const maxWorkers = 64;
 
-/** Roles that a process may have. */
-const wholeRoles = ["core", "login", "route", "online"] as const;
+/** Roles that a process may have; all of them make a whole. */
+export const wholeRoles = ["core", "login", "route", "online"] as const;
 
 /** What the role "core" stands for, in the order of their start: roles of their own on engines that processes share. */
 export const coreRoles = ["msg-writer", "push", "business", "msg-proxy", "msg-reader"] as const;
@@ -58,6 +58,12 @@ const schema = z.strictObject({
     .min(1_024)
     .max(64 * 1024 * 1024),
   hotWindowDays: z.number().positive().max(365),
+  /** undefined = unless in development mode. */
+  meshTls: z.boolean().optional(),
+  tlsCertFile: z.string().min(1).optional(),
+  tlsKeyFile: z.string().min(1).optional(),
+  tlsCaFile: z.string().min(1).optional(),
+  tlsTrustDomain: z.string().regex(/^[a-z0-9.-]{1,200}$/),
   backendsFile: z.string().min(1).optional(),
   /** "*" alone = every origin. */
   corsOrigins: z.array(z.string()),

@@ -48,7 +48,7 @@ export function routerOf(backends: readonly Backend[]): Router {
 /** Dials every Route that the settings or the Directory name, for as long as it is named. */
 export function openRouteLinks(options: RouteLinksOptions): RouteLinks {
   const { settings, directory, svids, handler, logger, onLost } = options;
-  const { instanceId, secret, routes } = settings;
+  const { instanceId, secret, routes, tls } = settings;
   const wheel = new TimerWheel();
   let open = 0;
   let goingAway = false;
@@ -57,7 +57,9 @@ export function openRouteLinks(options: RouteLinksOptions): RouteLinks {
     if (now < open) onLost?.();
     open = now;
   };
-  const dialer = createLinkDialer({ self: { instanceId, svids }, secret, handler, wheel, onChange, logger });
+  const self = { instanceId, svids };
+  const credentials = tls && { credentials: tls.channelCredentials("route") };
+  const dialer = createLinkDialer({ self, secret, handler, wheel, onChange, logger, ...credentials });
   dialer.setAddresses(routes);
   const unwatch = directory.watch("route", (entries) => {
     dialer.setAddresses([...new Set([...routes, ...entries.map(({ address }) => address)])]);

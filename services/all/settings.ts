@@ -92,6 +92,23 @@ const meshing: readonly Setting[] = [
   list("routes", "ROUTES", "Routes to dial, host:port, besides those of the directory"),
   list("redisAddresses", "REDIS_ADDRESSES", "Redis nodes, host:port; several = a cluster, none = in memory"),
   text("linkSecretFile", "LINK_SECRET_FILE", "file with the secret of links, 32 bytes or more"),
+  {
+    name: "meshTls",
+    flag: "--no-mesh-tls",
+    env: "CHAPPE_MESH_TLS",
+    kind: "switch",
+    about: "TLS with certificates of roles between processes; on unless in development mode",
+  },
+  text(
+    "tlsCertFile",
+    "TLS_CERT_FILE",
+    "PEM certificate of this process, which names its roles; read again when it changes",
+  ),
+  text("tlsKeyFile", "TLS_KEY_FILE", "PEM key of it"),
+  text("tlsCaFile", "TLS_CA_FILE", "PEM certificates of the authorities that processes of the mesh are trusted by"),
+  text("tlsTrustDomain", "TLS_TRUST_DOMAIN", "roles are named `spiffe://DOMAIN/role/ROLE` in certificates", {
+    fallback: "chappe",
+  }),
   text("backendsFile", "BACKENDS_FILE", "JSON file with who may register gRPC servers: `[{name, secret, svids}]`"),
 ];
 

@@ -2,13 +2,15 @@ import { createMemoryDirectory } from "@chappe/mesh/engines/memory-directory/mem
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import { limits } from "@chappe/mesh/limits.ts";
-import { serveLinks } from "@chappe/mesh/link/create-link-server.ts";
+import { type LinkServerOptions, serveLinks } from "@chappe/mesh/link/create-link-server.ts";
 import type { Link } from "@chappe/mesh/link/link.ts";
 import { linkChannelOptions } from "@chappe/mesh/link/link-wire.ts";
 import type { Directory } from "@chappe/mesh/ports/directory.ts";
-import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
+import { type Contracts, createContracts } from "@chappe/mesh/rpc/contracts.ts";
 import { createLiveContracts } from "@chappe/mesh/rpc/live-contracts.ts";
 import { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
+import type { MeshTls } from "@chappe/mesh/tls/open-mesh-tls.ts";
+import { createRoleGuard } from "@chappe/mesh/tls/role-guard.ts";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { createHealth } from "../grpc-edge/health.ts";
 import { createRoute, type Route } from "../route/create-route.ts";
@@ -25,9 +27,10 @@ export interface RouteRoleOptions {
   readonly logger: Logger;
 }
 
-function listen(server: Server, host: string, port: number): Promise<number> {
+function listen(server: Server, host: string, port: number, tls: MeshTls | undefined): Promise<number> {
+  const credentials = tls?.serverCredentials ?? ServerCredentials.createInsecure();
   return new Promise((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (cause, bound) => {
+    server.bindAsync(`${host}:${port}`, credentials, (cause, bound) => {
       if (cause === null) resolve(bound);
       else reject(new ChappeError("UNAVAILABLE", `cannot listen for links on ${host}:${port}`, { cause }));
     });
@@ -66,11 +69,24 @@ function createAttacher(route: Route, logger: Logger): (link: Link) => void {
   };
 }
 
+/** Lets in, with certificates, whom the contracts name; without, whoever knows the secret. */
+function admission(tls: MeshTls | undefined, contracts: Contracts, route: Route): Pick<LinkServerOptions, "admit"> {
+  if (tls === undefined) return {};
+  const guard = createRoleGuard(contracts);
+  return {
+    admit(caller, { svids }) {
+      const roles = tls.rolesOf(caller);
+      guard.checkServes(roles, svids);
+      return guard.guard(roles, route);
+    },
+  };
+}
+
 /** A Route process: takes calls from any link to whichever link serves their SVID. It keeps nothing. */
 export async function startRoute(options: RouteRoleOptions): Promise<RunningRole & { readonly linkPort: number }> {
   const { settings, config, directory, logger } = options;
   const { linkHost: host, linkPort: port, advertiseHost } = config;
-  const { instanceId, secret } = settings;
+  const { instanceId, secret, tls } = settings;
   const local = createMemoryDirectory();
   const contracts = createLiveContracts(createContracts(), limits.maxLiveServices);
   const route = createRoute({ contracts, directory: local });
@@ -84,12 +100,13 @@ export async function startRoute(options: RouteRoleOptions): Promise<RunningRole
     self,
     secret,
     handler: route,
+    ...admission(tls, contracts, route),
     onLink: createAttacher(route, logger),
     wheel,
     logger,
   });
   for (const part of [registry, health]) part.addTo(server);
-  const linkPort = await listen(server, host, port);
+  const linkPort = await listen(server, host, port, tls);
   const leave = await directory.register({ role: "route", id: instanceId, address: `${advertiseHost}:${linkPort}` });
   let draining = false;
   return {

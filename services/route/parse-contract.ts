@@ -83,6 +83,7 @@ function readMethods(service: DescService, svidNumber: number): MethodContract[]
       method,
       auth: level === AuthLevel.UNSPECIFIED ? AuthLevel.USER : level,
       affinity: getOption(method, affinity),
+      callers: [],
     };
   });
 }

@@ -9,13 +9,26 @@ import {
   ScalarType,
 } from "@bufbuild/protobuf";
 import { field as fieldRules } from "@chappe/gen/proto/buf/validate/validate_pb.ts";
-import { AuthLevel, affinity, auth, cmd, Delivery, event, svid } from "@chappe/gen/proto/chappe/mesh/v1/options_pb.ts";
+import {
+  AuthLevel,
+  affinity,
+  auth,
+  callers,
+  cmd,
+  Delivery,
+  event,
+  served_by,
+  svid,
+} from "@chappe/gen/proto/chappe/mesh/v1/options_pb.ts";
 
 /** Fields without a rule, with the reason why that is safe. */
 export type UnlimitedFields = Readonly<Record<string, string>>;
 
 function serviceProblems(service: DescService): string[] {
   const own = getOption(service, svid) === 0 ? [`${service.typeName} has no SVID`] : [];
+  const ofChappe = service.typeName.startsWith("chappe.");
+  if (ofChappe && getOption(service, served_by) === "")
+    own.push(`${service.typeName} does not say which role serves it`);
   return [...own, ...service.methods.flatMap(methodProblems)];
 }
 
@@ -24,6 +37,9 @@ function methodProblems(method: DescMethod): string[] {
   const problems: string[] = [];
   if (getOption(method, cmd) === 0) problems.push(`${name} has no CMD`);
   if (getOption(method, auth) === AuthLevel.UNSPECIFIED) problems.push(`${name} does not say who may call it`);
+  const isInternal = getOption(method, auth) === AuthLevel.INTERNAL;
+  if (isInternal !== getOption(method, callers).length > 0)
+    problems.push(`${name}: internal methods, and they alone, name the roles that may call them`);
   const chooser = getOption(method, affinity);
   if (chooser !== "" && chooser !== "@login" && !method.input.fields.some((field) => field.name === chooser)) {
     problems.push(`${name}: affinity names ${chooser}, which is no field of ${method.input.typeName}`);

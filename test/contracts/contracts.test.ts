@@ -130,6 +130,14 @@ describe("the rules catch", () => {
     ]);
   });
 
+  it("an internal method without callers, and callers of one that is not internal", () => {
+    const open = "rpc One(InA) returns (OutA) { option (chappe.mesh.v1.cmd) = 1; option (chappe.mesh.v1.auth) = ";
+    const rule = "fixture.v1.A.One: internal methods, and they alone, name the roles that may call them";
+    expect(problemsOf(service("A", 2001, `${open}AUTH_LEVEL_INTERNAL; }`))).toEqual([rule]);
+    const named = `${open}AUTH_LEVEL_USER; option (chappe.mesh.v1.callers) = "push"; }`;
+    expect(problemsOf(service("A", 2001, named))).toEqual([rule]);
+  });
+
   it("an event without delivery", () => {
     expect(problemsOf(eventMessage("E", "svid: 2001 cmd: 1"))).toEqual(["fixture.v1.E does not say its delivery"]);
   });

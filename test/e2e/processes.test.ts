@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -23,7 +24,7 @@ async function freePort(): Promise<number> {
 
 /** Status of grpc.health.v1 for the whole process: 1 = SERVING, 2 = NOT_SERVING. */
 function health(port: number): Promise<number> {
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  const client = new Client(`localhost:${port}`, credentials.createSsl(readFileSync(mesh.authorityFile)));
   const bytes = (request: Buffer): Buffer => request;
   return new Promise((resolve, reject) => {
     client.makeUnaryRequest("/grpc.health.v1.Health/Check", bytes, bytes, Buffer.alloc(0), (error, answer) => {

@@ -28,7 +28,7 @@ beforeAll(async () => {
   await mesh.add("online-1", "online", []);
   await mesh.add("login-1", "login", []);
   const routes = ["route-1", "route-2"].map((name) => `127.0.0.1:${mesh.ready(name).linkPort}`);
-  const identity = ["--identity", "dice", "--secret", secret];
+  const identity = ["--identity", "dice", "--secret", secret, "--ca", mesh.authorityFile];
   backend = startBackend(program, ["--route", routes.join(), "--instance", "one", ...identity]);
   while (backend.lines.filter((line) => line.includes("registered")).length < 2)
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -74,7 +74,7 @@ it("a backend that is registered at two Routes is reached by way of either, whil
 it("development's identity is nobody in a mesh", async () => {
   const program = await languages.go();
   const route = `127.0.0.1:${mesh.ready("route-2").linkPort}`;
-  const refused = startBackend(program, ["--route", route, "--instance", "two", "--once"]);
+  const refused = startBackend(program, ["--route", route, "--instance", "two", "--once", "--ca", mesh.authorityFile]);
   expect(await refused.line("refused")).toMatch(/permission.?denied/i);
   await refused.stop();
 });

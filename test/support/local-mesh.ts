@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { MeshCertificates } from "@chappe/bench/support/mesh-certificates.ts";
 import { createMemoryDirectory } from "@chappe/mesh/engines/memory-directory/memory-directory.ts";
 import { createMemoryPresence } from "@chappe/mesh/engines/memory-presence/memory-presence.ts";
 import { silentLogger } from "@chappe/mesh/lifecycle/logger.ts";
@@ -21,6 +22,7 @@ export async function startLocalMesh(): Promise<LocalMesh> {
   const dataDirectory = mkdtempSync(join(tmpdir(), "chappe-mesh-"));
   const secretFile = join(dataDirectory, "link-secret");
   writeFileSync(secretFile, randomBytes(32));
+  const certificates = new MeshCertificates(join(dataDirectory, "certificates"));
   const engines = { presence: createMemoryPresence(), directory: createMemoryDirectory() };
   const running: RunningRoles[] = [];
   const start = async (role: string, name: string): Promise<RunningRoles> => {
@@ -30,6 +32,7 @@ export async function startLocalMesh(): Promise<LocalMesh> {
       CHAPPE_AUTH_ATTEMPT_BURST: "100000",
       CHAPPE_INSTANCE_ID: name,
       CHAPPE_LINK_SECRET_FILE: secretFile,
+      ...(await certificates.settingsFor(role)),
     };
     const ports = role === "login" ? ["--tcp-port", "0", "--grpc-port", "0", "--udp-port", "0"] : [];
     const args = ["--port", "0", "--data", join(dataDirectory, name), "--json", "--roles", role, ...ports];

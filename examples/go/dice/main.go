@@ -75,6 +75,7 @@ func (s *server) Load(context.Context, *dicev1.LoadRequest) (*dicev1.LoadRespons
 func main() {
 	route := flag.String("route", "127.0.0.1:9090", "gRPC port of Chappe; the registration ports of all Routes, with commas, when there are several")
 	secret := flag.String("secret", "telegraph", "secret of the identity")
+	ca := flag.String("ca", "", "PEM certificates that vouch for the Routes; none = no TLS")
 	identity := flag.String("identity", "dev", "who registers")
 	instance := flag.String("instance", fmt.Sprintf("go-%d", os.Getpid()), "unique among the servers of the SVID")
 	port := flag.Int("port", 0, "where to listen on 127.0.0.1; 0 = any free port")
@@ -91,7 +92,7 @@ func main() {
 	stop, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	options := register.Options{
-		Identity: *identity, Secret: *secret, InstanceID: *instance, Address: listener.Addr().String(),
+		Identity: *identity, Secret: *secret, CAFile: *ca, InstanceID: *instance, Address: listener.Addr().String(),
 		Service: dicev1.File_example_dice_v1_dice_service_proto.Services().ByName("DiceService"), SVID: 1000,
 		OnAccepted: func(accepted *meshv1.RegistryAccepted) { fmt.Println("registered", accepted.ContractHash) },
 	}

@@ -8,6 +8,7 @@ import (
 
 	meshv1 "example.com/dice/gen/chappe/mesh/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
@@ -20,6 +21,7 @@ type Options struct {
 	Route      string // "host:port" of a Route's gRPC port
 	Identity   string
 	Secret     string
+	CAFile     string // PEM certificates that vouch for the Route; empty = no TLS
 	InstanceID string
 	Address    string // "host:port" of the gRPC server
 	Service    protoreflect.ServiceDescriptor
@@ -50,7 +52,13 @@ func Once(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	conn, err := grpc.NewClient(o.Route, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	transport := insecure.NewCredentials()
+	if o.CAFile != "" {
+		if transport, err = credentials.NewClientTLSFromFile(o.CAFile, ""); err != nil {
+			return err
+		}
+	}
+	conn, err := grpc.NewClient(o.Route, grpc.WithTransportCredentials(transport))
 	if err != nil {
 		return err
 	}

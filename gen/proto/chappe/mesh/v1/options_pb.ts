@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file chappe/mesh/v1/options.proto.
  */
 export const file_chappe_mesh_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChxjaGFwcGUvbWVzaC92MS9vcHRpb25zLnByb3RvEg5jaGFwcGUubWVzaC52MSJOCgVFdmVudBIMCgRzdmlkGAEgASgNEgsKA2NtZBgCIAEoDRIqCghkZWxpdmVyeRgDIAEoDjIYLmNoYXBwZS5tZXNoLnYxLkRlbGl2ZXJ5KmwKCUF1dGhMZXZlbBIaChZBVVRIX0xFVkVMX1VOU1BFQ0lGSUVEEAASFQoRQVVUSF9MRVZFTF9QVUJMSUMQARITCg9BVVRIX0xFVkVMX1VTRVIQAhIXChNBVVRIX0xFVkVMX0lOVEVSTkFMEAMqWwoIRGVsaXZlcnkSGAoUREVMSVZFUllfVU5TUEVDSUZJRUQQABIZChVERUxJVkVSWV9BVF9NT1NUX09OQ0UQARIaChZERUxJVkVSWV9BVF9MRUFTVF9PTkNFEAI6NQoEc3ZpZBIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9ucxi1hwMgASgNUgRzdmlkOjIKA2NtZBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGL+HAyABKA1SA2NtZDpPCgRhdXRoEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYwIcDIAEoDjIZLmNoYXBwZS5tZXNoLnYxLkF1dGhMZXZlbFIEYXV0aDo8CghhZmZpbml0eRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGMGHAyABKAlSCGFmZmluaXR5Ok4KBWV2ZW50Eh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGMmHAyABKAsyFS5jaGFwcGUubWVzaC52MS5FdmVudFIFZXZlbnRiBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("ChxjaGFwcGUvbWVzaC92MS9vcHRpb25zLnByb3RvEg5jaGFwcGUubWVzaC52MSJOCgVFdmVudBIMCgRzdmlkGAEgASgNEgsKA2NtZBgCIAEoDRIqCghkZWxpdmVyeRgDIAEoDjIYLmNoYXBwZS5tZXNoLnYxLkRlbGl2ZXJ5KmwKCUF1dGhMZXZlbBIaChZBVVRIX0xFVkVMX1VOU1BFQ0lGSUVEEAASFQoRQVVUSF9MRVZFTF9QVUJMSUMQARITCg9BVVRIX0xFVkVMX1VTRVIQAhIXChNBVVRIX0xFVkVMX0lOVEVSTkFMEAMqWwoIRGVsaXZlcnkSGAoUREVMSVZFUllfVU5TUEVDSUZJRUQQABIZChVERUxJVkVSWV9BVF9NT1NUX09OQ0UQARIaChZERUxJVkVSWV9BVF9MRUFTVF9PTkNFEAI6NQoEc3ZpZBIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9ucxi1hwMgASgNUgRzdmlkOj4KCXNlcnZlZF9ieRIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9ucxi2hwMgASgJUghzZXJ2ZWRCeToyCgNjbWQSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxi/hwMgASgNUgNjbWQ6TwoEYXV0aBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGMCHAyABKA4yGS5jaGFwcGUubWVzaC52MS5BdXRoTGV2ZWxSBGF1dGg6PAoIYWZmaW5pdHkSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjBhwMgASgJUghhZmZpbml0eTo6CgdjYWxsZXJzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYwocDIAMoCVIHY2FsbGVyczpOCgVldmVudBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxjJhwMgASgLMhUuY2hhcHBlLm1lc2gudjEuRXZlbnRSBWV2ZW50YgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * The address of a server event, written on the event's message.
@@ -149,12 +149,20 @@ export const svid: GenExtension<ServiceOptions, number> = /*@__PURE__*/
   extDesc(file_chappe_mesh_v1_options, 0);
 
 /**
+ * Role whose processes serve it: with certificates no other process may. Chappe's own services only.
+ *
+ * @generated from extension: string served_by = 50102;
+ */
+export const served_by: GenExtension<ServiceOptions, string> = /*@__PURE__*/
+  extDesc(file_chappe_mesh_v1_options, 1);
+
+/**
  * Command (CMD): unique in the SVID, 1 to 65535.
  *
  * @generated from extension: uint32 cmd = 50111;
  */
 export const cmd: GenExtension<MethodOptions, number> = /*@__PURE__*/
-  extDesc(file_chappe_mesh_v1_options, 1);
+  extDesc(file_chappe_mesh_v1_options, 2);
 
 /**
  * Who may call the method.
@@ -162,7 +170,7 @@ export const cmd: GenExtension<MethodOptions, number> = /*@__PURE__*/
  * @generated from extension: chappe.mesh.v1.AuthLevel auth = 50112;
  */
 export const auth: GenExtension<MethodOptions, AuthLevel> = /*@__PURE__*/
-  extDesc(file_chappe_mesh_v1_options, 2);
+  extDesc(file_chappe_mesh_v1_options, 3);
 
 /**
  * Name of the request field whose bytes or text choose the backend (consistent hash); "@login" = the Login process of
@@ -171,7 +179,15 @@ export const auth: GenExtension<MethodOptions, AuthLevel> = /*@__PURE__*/
  * @generated from extension: string affinity = 50113;
  */
 export const affinity: GenExtension<MethodOptions, string> = /*@__PURE__*/
-  extDesc(file_chappe_mesh_v1_options, 3);
+  extDesc(file_chappe_mesh_v1_options, 4);
+
+/**
+ * Roles whose processes may call an internal method; "backend" = registered servers, by their identity.
+ *
+ * @generated from extension: repeated string callers = 50114;
+ */
+export const callers: GenExtension<MethodOptions, string[]> = /*@__PURE__*/
+  extDesc(file_chappe_mesh_v1_options, 5);
 
 /**
  * Marks a message as a server event and gives its address.
@@ -179,5 +195,5 @@ export const affinity: GenExtension<MethodOptions, string> = /*@__PURE__*/
  * @generated from extension: chappe.mesh.v1.Event event = 50121;
  */
 export const event: GenExtension<MessageOptions, Event> = /*@__PURE__*/
-  extDesc(file_chappe_mesh_v1_options, 4);
+  extDesc(file_chappe_mesh_v1_options, 6);
 

@@ -20,6 +20,7 @@ import io.grpc.ServerInterceptor;
 import io.grpc.Status;
 import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
 import io.grpc.stub.StreamObserver;
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -118,16 +119,22 @@ public final class Dice extends DiceServiceGrpc.DiceServiceImplBase {
     List<Thread> leases = new ArrayList<>();
     for (String route : flags.get("route").split(",")) {
       boolean only = once;
-      leases.add(new Thread(() -> keep(route, flags.get("secret"), what, server, only)));
+      leases.add(new Thread(() -> keep(route, flags.get("secret"), flags.get("ca"), what, server, only)));
     }
     for (Thread lease : leases) lease.start();
     for (Thread lease : leases) lease.join();
   }
 
-  private static void keep(String route, String secret, chappe.mesh.v1.RegistryServiceOuterClass.Registration what,
+  private static void keep(String route, String secret, String ca, chappe.mesh.v1.RegistryServiceOuterClass.Registration what,
       Server server, boolean once) {
     while (true) {
-      Registration registration = new Registration(route, secret, what);
+      Registration registration;
+      try {
+        registration = new Registration(route, secret, ca, what);
+      } catch (IOException unreadable) {
+        System.out.println("registration ended: " + unreadable.getMessage());
+        return;
+      }
       Thread drain = new Thread(() -> {
         registration.drain();
         try {

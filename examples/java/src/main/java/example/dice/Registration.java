@@ -7,11 +7,16 @@ import chappe.mesh.v1.RegistryServiceOuterClass.RegistryDrain;
 import chappe.mesh.v1.RegistryServiceOuterClass.RegistryHeartbeat;
 import com.google.protobuf.Descriptors.FileDescriptor;
 import com.google.protobuf.Descriptors.ServiceDescriptor;
+import io.grpc.ChannelCredentials;
+import io.grpc.Grpc;
+import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
-import io.grpc.ManagedChannelBuilder;
 import io.grpc.Metadata;
+import io.grpc.TlsChannelCredentials;
 import io.grpc.stub.MetadataUtils;
 import io.grpc.stub.StreamObserver;
+import java.io.File;
+import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -22,10 +27,13 @@ final class Registration implements StreamObserver<RegisterResponse> {
   private final StreamObserver<RegisterRequest> requests;
   private final CompletableFuture<Throwable> ended = new CompletableFuture<>();
 
-  Registration(String route, String secret, chappe.mesh.v1.RegistryServiceOuterClass.Registration what) {
+  /** `ca` is the path of the PEM certificates that vouch for the Route; null = no TLS. */
+  Registration(String route, String secret, String ca, chappe.mesh.v1.RegistryServiceOuterClass.Registration what) throws IOException {
     Metadata headers = new Metadata();
     headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer " + secret);
-    channel = ManagedChannelBuilder.forTarget(route).usePlaintext().build();
+    ChannelCredentials transport = ca == null ? InsecureChannelCredentials.create()
+        : TlsChannelCredentials.newBuilder().trustManager(new File(ca)).build();
+    channel = Grpc.newChannelBuilder(route, transport).build();
     requests = RegistryServiceGrpc.newStub(channel)
         .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(headers))
         .register(this);
