@@ -5,7 +5,12 @@ import type { Presence, PresenceEntry } from "../ports/presence.ts";
 /** The part of Presence that a Login process writes. */
 export type SessionStore = Pick<Presence, "renewLease" | "register" | "unregister">;
 
-const sessionOf = ({ userId, deviceId, connectionId }: PresenceEntry) => ({ userId, deviceId, connectionId });
+const sessionOf = ({ userId, deviceId, connectionId, invisible }: PresenceEntry) => ({
+  userId,
+  deviceId,
+  connectionId,
+  invisible: invisible === true,
+});
 
 /** Sessions kept by an Online process. All entries of a call are of one start of one Login process. */
 export function createRemoteSessionStore(transport: Transport): SessionStore {

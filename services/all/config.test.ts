@@ -36,6 +36,7 @@ it.each([
   [["--colour", "red"], {}, "--colour"],
   [[], { CHAPPE_PORT: "many" }, "port: "],
   [[], { CHAPPE_ROLES: "login,king" }, "roles: "],
+  [[], { CHAPPE_SINGLE_DEVICE_CLASSES: "MOBILE,FRIDGE" }, "singleDeviceClasses: "],
   [[], { CHAPPE_CONFIG: "/nowhere/at/all.json" }, "config: /nowhere/at/all.json"],
   [["--workers", "2"], {}, "workers: more than one need --roles login"],
   [["--workers", "2", "--roles", "login", "--port", "0"], {}, "workers: more than one need ports"],

@@ -37,6 +37,7 @@ const schema = z.strictObject({
   /** At once and new ones a second; undefined = as in mesh/limits.ts. */
   connectionsPerAddress: z.int().min(1).optional(),
   connectsPerSecondPerAddress: z.int().min(1).optional(),
+  singleDeviceClasses: z.array(z.enum(["WEB", "MOBILE", "DESKTOP", "BOT"])),
   roles: z.array(z.enum([...wholeRoles, ...coreRoles])).min(1),
   instanceId: z.string().regex(/^[a-z0-9-]{1,40}$/),
   workers: z.int().min(1).max(maxWorkers),
@@ -70,8 +71,6 @@ const schema = z.strictObject({
   drainMs: z.int().min(0).max(600_000),
   /** Other processes of this machine listen on the same ports; only a process that has workers sets it. */
   sharesPorts: z.boolean().default(false),
-  /** Classes in which a user's newest device ends the others; who starts Chappe from a program sets it. */
-  singleDeviceClasses: z.array(z.enum(["WEB", "MOBILE", "DESKTOP", "BOT"])).default([]),
 });
 
 /** Settings of one process; settings.ts says what each means. */

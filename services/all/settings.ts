@@ -43,6 +43,11 @@ const limiting: readonly Setting[] = [
     "CONNECTS_PER_SECOND_PER_ADDRESS",
     "new long connections a second of one client address",
   ),
+  list(
+    "singleDeviceClasses",
+    "SINGLE_DEVICE_CLASSES",
+    "WEB, MOBILE, DESKTOP, BOT: classes in which a user's newest device ends the older ones",
+  ),
   number("sendsPerSecondPerUser", "SENDS_PER_SECOND_PER_USER", "messages a second of one user", { fallback: 2_000 }),
   number(
     "authAttemptBurst",
@@ -109,7 +114,7 @@ const meshing: readonly Setting[] = [
   text("tlsTrustDomain", "TLS_TRUST_DOMAIN", "roles are named `spiffe://DOMAIN/role/ROLE` in certificates", {
     fallback: "chappe",
   }),
-  text("backendsFile", "BACKENDS_FILE", "JSON file with who may register gRPC servers: `[{name, secret, svids}]`"),
+  text("backendsFile", "BACKENDS_FILE", "JSON file with who may register gRPC servers; README has its form"),
 ];
 
 const running: readonly Setting[] = [

@@ -6,9 +6,11 @@ import {
   type HelloRequest,
   HelloRequestSchema,
   HelloResponseSchema,
+  SetInvisibleRequestSchema,
 } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
 import type { Packet } from "@chappe/mesh/codec/packet.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { noBytes } from "@chappe/mesh/rpc/call.ts";
 import { toChappeError } from "@chappe/mesh/rpc/connect-errors.ts";
 import type { TokenClaims } from "@chappe/mesh/rpc/token-verifier.ts";
 import type { Session } from "./session.ts";
@@ -85,7 +87,7 @@ export async function answerHello(session: Session, packet: Packet): Promise<voi
     const request = decode(context, HelloRequestSchema, packet);
     const { claims, resumed } = await claimsOf(context, request);
     if (session.ended) return;
-    const entry = session.identify(claims, request.deviceId, request.deviceClass);
+    const entry = session.identify(claims, request);
     try {
       await context.registry.register(entry);
       // The token may have ended, or the session been signed out, while the registry was asked.
@@ -118,6 +120,21 @@ export async function answerHeartbeat(session: Session, packet: Packet): Promise
   } catch (error) {
     const chappeError = toChappeError(error);
     session.end(closeNameOf(chappeError), packet.id, chappeError);
+  }
+}
+
+/** Hides the connection from presence or shows it again. Never rejects. */
+export async function answerSetInvisible(session: Session, packet: Packet): Promise<void> {
+  const { context } = session;
+  session.callsInFlight++;
+  try {
+    const { invisible } = decode(context, SetInvisibleRequestSchema, packet);
+    await context.registry.register(session.presenceEntry(invisible));
+    session.respond(packet.id, noBytes);
+  } catch (error) {
+    session.respondError(packet.id, toChappeError(error));
+  } finally {
+    session.callsInFlight--;
   }
 }
 

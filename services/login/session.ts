@@ -1,5 +1,5 @@
 import { type CloseName, closeCodes } from "@chappe/gen/errors.ts";
-import { DeviceClass, SessionService } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
+import { DeviceClass, type HelloRequest, SessionService } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
 import { PacketKind } from "@chappe/gen/proto/chappe/mesh/v1/packet_pb.ts";
 import { decodeDeliveryAck } from "@chappe/mesh/codec/delivery-ack.ts";
 import { decodePacketBatch, type Packet } from "@chappe/mesh/codec/packet.ts";
@@ -11,7 +11,7 @@ import type { Identity } from "@chappe/mesh/rpc/identity.ts";
 import { methodContractsOf } from "@chappe/mesh/rpc/method-contracts.ts";
 import type { TokenClaims } from "@chappe/mesh/rpc/token-verifier.ts";
 import type { AddressTicket } from "./address-limits.ts";
-import { answerHeartbeat, answerHello } from "./handshake.ts";
+import { answerHeartbeat, answerHello, answerSetInvisible } from "./handshake.ts";
 import { forwardCall } from "./pending-call.ts";
 import type { SessionContext } from "./session-context.ts";
 import { SessionOutput } from "./session-output.ts";
@@ -24,6 +24,10 @@ const sessionSvid = svidOf(SessionService);
 const sessionCmds = new Map(methodContractsOf(SessionService).map((row) => [row.method.localName, row.cmd]));
 const helloCmd = sessionCmds.get("hello");
 const heartbeatCmd = sessionCmds.get("heartbeat");
+const setInvisibleCmd = sessionCmds.get("setInvisible");
+
+/** What Hello says beside the token. */
+type Introduction = Pick<HelloRequest, "deviceId" | "deviceClass" | "invisible">;
 
 const awaitingHello = 0;
 const helloInHand = 1;
@@ -150,7 +154,8 @@ export class Session extends SessionOutput {
   }
 
   /** The token is good: pushes that come before the welcome are held back until it. */
-  identify(claims: TokenClaims, deviceId: bigint, deviceClass: DeviceClass): PresenceEntry {
+  identify(claims: TokenClaims, hello: Introduction): PresenceEntry {
+    const { deviceId, deviceClass, invisible } = hello;
     const { sessions, loginId } = this.context;
     this.claims = claims;
     this.userId = claims.userId;
@@ -159,7 +164,7 @@ export class Session extends SessionOutput {
     this.connectionId = sessions.newConnectionId();
     this.#setIdentity(claims, loginId);
     sessions.identify(this);
-    return this.#presenceEntry();
+    return this.presenceEntry(invisible);
   }
 
   /** Presence is registered: the welcome goes out first, then what was held back. */
@@ -276,12 +281,12 @@ export class Session extends SessionOutput {
       this.respondError(packet.id, new ChappeError("WRONG_STATE"));
     } else if (!isSession) {
       forwardCall(this, packet);
-    } else if (packet.cmd !== heartbeatCmd) {
+    } else if (packet.cmd !== heartbeatCmd && packet.cmd !== setInvisibleCmd) {
       this.respondError(packet.id, new ChappeError("UNKNOWN_METHOD"));
     } else if (this.callsInFlight >= this.context.limits.maxCallsInFlightPerConnection) {
       this.respondError(packet.id, new ChappeError("OVERLOADED"));
     } else {
-      void answerHeartbeat(this, packet);
+      void (packet.cmd === heartbeatCmd ? answerHeartbeat : answerSetInvisible)(this, packet);
     }
   }
 
@@ -325,9 +330,11 @@ export class Session extends SessionOutput {
     this.identity = { kind: "user", userId, sessionId, deviceId: this.deviceId, connection };
   }
 
-  #presenceEntry(): PresenceEntry {
+  /** What Online is told of this connection. */
+  presenceEntry(invisible = false): PresenceEntry {
     const { loginId, loginEpoch } = this.context;
-    return { userId: this.userId, deviceId: this.deviceId, loginId, loginEpoch, connectionId: this.connectionId };
+    const { userId, deviceId, connectionId } = this;
+    return { userId, deviceId, loginId, loginEpoch, connectionId, ...(invisible && { invisible }) };
   }
 
   #finish(name: CloseName | "CLIENT"): void {
@@ -341,6 +348,6 @@ export class Session extends SessionOutput {
     sessions.remove(this);
     stats.closes[name] = (stats.closes[name] ?? 0) + 1;
     // Before the welcome the handshake takes its entry back itself, once it is there.
-    if (wasOpen) this.unregister(this.#presenceEntry());
+    if (wasOpen) this.unregister(this.presenceEntry());
   }
 }

@@ -197,6 +197,36 @@ describe("Online", () => {
     expect(online.watches).toBe(0);
   });
 
+  test("an invisible session is no presence for others, and watches as any other does", async () => {
+    await online.register({ ...entryOf(1n, 11n), invisible: true });
+    await online.register(entryOf(2n, 22n));
+    expect((await watch(11n, [1n, 2n])).presences?.map((one) => one.online)).toEqual([false, true]);
+    await watch(22n, [1n]);
+    await online.register(entryOf(1n, 11n));
+    await passMs(300);
+    expect(seen()).toEqual([{ to: [11n, 22n], presences: [[1n, true]] }]);
+    await online.register({ ...entryOf(1n, 11n), invisible: true });
+    await passMs(300);
+    expect(seen()).toEqual([{ to: [11n, 22n], presences: [[1n, false]] }]);
+    await online.unregister(entryOf(1n, 11n));
+    await passMs(300);
+    expect(seen()).toEqual([]);
+  });
+
+  test("a session that could not be hidden is announced as it was", async () => {
+    await online.register(entryOf(1n, 11n));
+    const { register } = presence;
+    presence.register = () => Promise.reject(new ChappeError("UNAVAILABLE"));
+    const hidden: PresenceEntry = { ...entryOf(1n, 11n), invisible: true };
+    await expect(online.register(hidden)).rejects.toSatisfy((e) => ChappeError.is(e, "UNAVAILABLE"));
+    presence.register = register.bind(presence);
+    batches.length = 0;
+    clockMs += 600_000;
+    wheel.advance();
+    await turns();
+    expect(batches).toEqual([[11n]]);
+  });
+
   test("watching needs a long connection that is still here", async () => {
     const request = create(PresenceService.method.watchPresence.input, { userIds: [2n] });
     await expect(online.presenceService.watchPresence(request, context({}))).rejects.toSatisfy((e) =>

@@ -1,7 +1,7 @@
 import type { PresenceService } from "@chappe/gen/proto/chappe/online/v1/presence_service_pb.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { limits } from "@chappe/mesh/limits.ts";
-import type { Presence, PresenceEntry } from "@chappe/mesh/ports/presence.ts";
+import { isSeenOnline, type Presence, type PresenceEntry } from "@chappe/mesh/ports/presence.ts";
 import type { DeliverySinks } from "@chappe/mesh/rpc/delivery.ts";
 import { type Identity, identityKey } from "@chappe/mesh/rpc/identity.ts";
 import { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
@@ -62,7 +62,7 @@ async function isHere(presence: Presence, { userId, connection }: Identity): Pro
 function createPresenceService(presence: Presence, watches: PresenceWatches): ServiceImpl<typeof PresenceService> {
   const presencesOf = async (userIds: readonly bigint[]) => {
     const entries = await presence.lookup(userIds);
-    return userIds.map((userId, i) => ({ userId, online: entries[i]!.length > 0 }));
+    return userIds.map((userId, i) => ({ userId, online: isSeenOnline(entries[i]!) }));
   };
   return {
     async getPresence(request) {

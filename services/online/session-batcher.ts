@@ -6,6 +6,8 @@ import type { SessionRegistry } from "@chappe/mesh/rpc/session-registry.ts";
 
 interface Waiting {
   readonly entry: PresenceEntry;
+  /** What the table said of the connection before. */
+  readonly before: PresenceEntry | undefined;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -39,8 +41,9 @@ class Batcher implements SessionBatcher {
     if (this.#closed) return Promise.reject(new ChappeError("UNAVAILABLE", "Online is closed."));
     if (this.#registers.length >= limits.maxWaitingRegistrations)
       return Promise.reject(new ChappeError("OVERLOADED", "Too many sessions wait to be registered."));
+    const before = this.#table.get(entry.connectionId);
     this.#table.set(entry.connectionId, entry);
-    return this.#wait(this.#registers, entry);
+    return this.#wait(this.#registers, entry, before);
   }
 
   unregister(entry: PresenceEntry): Promise<void> {
@@ -67,9 +70,9 @@ class Batcher implements SessionBatcher {
     this.#table.clear();
   }
 
-  #wait(queue: Waiting[], entry: PresenceEntry): Promise<void> {
+  #wait(queue: Waiting[], entry: PresenceEntry, before?: PresenceEntry): Promise<void> {
     return new Promise((resolve, reject) => {
-      queue.push({ entry, resolve, reject });
+      queue.push({ entry, before, resolve, reject });
       void this.#pump();
     });
   }
@@ -96,11 +99,18 @@ class Batcher implements SessionBatcher {
       for (const waiting of batch) waiting.resolve();
     } catch (error) {
       for (const waiting of batch) {
-        if (this.#table.get(waiting.entry.connectionId) === waiting.entry)
-          this.#table.delete(waiting.entry.connectionId);
+        this.#takeBack(waiting);
         waiting.reject(error);
       }
     }
+  }
+
+  /** A connection that could not be hidden or shown stays as it was; one that could not be registered is none. */
+  #takeBack({ entry, before }: Waiting): void {
+    const { connectionId } = entry;
+    if (this.#table.get(connectionId) !== entry) return;
+    if (before === undefined) this.#table.delete(connectionId);
+    else this.#table.set(connectionId, before);
   }
 
   async #unregisterSome(): Promise<void> {

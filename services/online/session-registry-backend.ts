@@ -21,12 +21,13 @@ interface OfLogin {
 }
 
 const entriesOf = (sessions: readonly SessionEntry[], { loginId, loginEpoch }: OfLogin): PresenceEntry[] =>
-  sessions.map(({ userId, deviceId, connectionId }) => ({
+  sessions.map(({ userId, deviceId, connectionId, invisible }) => ({
     userId,
     deviceId,
     connectionId,
     loginId,
     loginEpoch: Number(loginEpoch),
+    ...(invisible && { invisible }),
   }));
 
 /** Handlers of SessionRegistryService: sessions of Login processes elsewhere, kept by the presence engine. */

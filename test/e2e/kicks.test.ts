@@ -41,9 +41,10 @@ function configOf(role: string, name: string) {
     CHAPPE_INSTANCE_ID: name,
     CHAPPE_LINK_SECRET_FILE: join(folder, "link-secret"),
     CHAPPE_BACKENDS_FILE: join(folder, "backends.json"),
+    CHAPPE_SINGLE_DEVICE_CLASSES: "MOBILE",
   };
   const args = ["--roles", role, "--port", "0", "--data", join(folder, "data"), "--json"];
-  return { ...readConfig(args, env), singleDeviceClasses: ["MOBILE" as const] };
+  return readConfig(args, env);
 }
 
 async function start(role: string, name: string): Promise<RunningRoles> {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ServerProcess, startServer } from "@chappe/bench/support/start-server.ts";
 import { GroupService } from "@chappe/gen/proto/chappe/business/v1/group_service_pb.ts";
+import { PresenceChangedSchema, PresenceService } from "@chappe/gen/proto/chappe/online/v1/presence_service_pb.ts";
 import {
   type ChappeClient,
   type ConnectOptions,
@@ -71,6 +72,34 @@ describe("accounts", () => {
     const refused = register({ url, name: "Not A Name", password });
     await expect(refused).rejects.toMatchObject({ name: "INVALID_ARGUMENT", violations: [{ field: "name" }] });
     expect((await signIn({ url, name: "once", password })).userId).toBeGreaterThan(0n);
+  });
+});
+
+describe("an invisible client", () => {
+  it("is not seen by others, gets its messages, and stays hidden over a new connection", async () => {
+    const [first, second] = [await newUser(), await newUser()];
+    const [a, b] = [await client(first), await client(second, { invisible: true })];
+    const presence = a.call(PresenceService);
+    const userIds = [second.userId];
+    const changes = a.events(PresenceChangedSchema);
+    const nextChange = async () => (await changes.next()).value?.presences[0]?.online;
+    const isSeen = async () => (await presence.getPresence({ userIds })).presences[0]!.online;
+    expect((await presence.watchPresence({ userIds })).presences).toMatchObject([{ online: false }]);
+
+    await a.send(directConversationId(first.userId, second.userId), { text: "are you there?" }).delivered;
+    await b.setInvisible(false);
+    expect(await isSeen()).toBe(true);
+    expect(await nextChange()).toBe(true);
+    await b.setInvisible(true);
+    expect(await isSeen()).toBe(false);
+    expect(await nextChange()).toBe(false);
+
+    await restart();
+    await Promise.all([a, b].map((one) => until(one, "online")));
+    expect(await isSeen()).toBe(false);
+    const other = await client(second);
+    expect(await isSeen()).toBe(true);
+    await other.close();
   });
 });
 

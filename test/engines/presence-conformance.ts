@@ -122,6 +122,35 @@ function describeEntries(tools: () => Tools): void {
     expect(await seen()).toEqual([{ userId: 1n, online: false }]);
   });
 
+  test("an invisible entry is found and makes nobody online; hiding and showing are changes", async () => {
+    const { presence, seen } = tools();
+    const hidden = entryOf(1n, 11n, { invisible: true });
+    await presence.register([hidden, entryOf(2n, 21n)]);
+    expect(await presence.lookup([1n, 2n])).toEqual([[hidden], [entryOf(2n, 21n)]]);
+    expect(await seen()).toEqual([{ userId: 2n, online: true }]);
+    await presence.register([entryOf(1n, 11n)]);
+    expect(await seen()).toEqual([{ userId: 1n, online: true }]);
+    await presence.register([hidden]);
+    await presence.register([hidden]);
+    expect(await presence.lookup([1n])).toEqual([[hidden]]);
+    expect(await seen()).toEqual([{ userId: 1n, online: false }]);
+    await presence.unregister([entryOf(1n, 11n)]);
+    expect(await presence.lookup([1n])).toEqual([[]]);
+    expect(await seen()).toEqual([]);
+  });
+
+  test("a user is online while one entry is visible", async () => {
+    const { presence, seen } = tools();
+    await presence.register([entryOf(1n, 11n, { invisible: true }), entryOf(1n, 12n)]);
+    expect(await seen()).toEqual([{ userId: 1n, online: true }]);
+    await presence.unregister([entryOf(1n, 11n, { invisible: true })]);
+    await presence.register([entryOf(1n, 13n), entryOf(1n, 12n, { invisible: true })]);
+    expect(await seen()).toEqual([]);
+    await presence.unregister([entryOf(1n, 13n)]);
+    expect(await seen()).toEqual([{ userId: 1n, online: false }]);
+    expect((await presence.lookup([1n]))[0]).toHaveLength(1);
+  });
+
   test("a watcher that left hears nothing, the others go on", async () => {
     const { presence, seen } = tools();
     const heard: PresenceChange[] = [];
@@ -165,6 +194,14 @@ function describeLeases(tools: () => Tools, passMs: (ms: number) => Promise<void
     await presence.renewLease("login-a", 1, ttlMs);
     await presence.register([entryOf(1n, 11n)]);
     expect(await connections(1n)).toEqual([[11n]]);
+  });
+
+  test("an invisible entry goes with its lease, and nobody hears of it", async () => {
+    const { presence, seen, connections } = tools();
+    await presence.register([entryOf(1n, 11n, { invisible: true })]);
+    await passMs(ttlMs + 1_000);
+    expect(await connections(1n)).toEqual([[]]);
+    expect(await seen()).toEqual([]);
   });
 
   test("a newer epoch voids the entries of the older one", async () => {

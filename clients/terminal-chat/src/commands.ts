@@ -16,6 +16,7 @@ const help = `/list              conversations, with what is unread
 /members           who is in the open group
 /add NAME          add users to the open group
 /remove NAME       remove users from the open group; your own name leaves it
+/invisible [off]   others do not see you online; "off" ends it
 /help              this
 /quit              the end
 Anything else is a message; begin it with // when it begins with a slash.`;
@@ -99,6 +100,12 @@ async function showHelp(chat: Chat): Promise<void> {
   for (const line of help.split("\n")) chat.print(line);
 }
 
+async function invisible(chat: Chat, [word]: readonly string[]): Promise<void> {
+  if (word !== undefined && word !== "off") refuse("/invisible, or /invisible off");
+  await chat.client.setInvisible(word === undefined);
+  chat.print(`* others ${word === undefined ? "do not see" : "see"} that you are online`);
+}
+
 const change =
   (name: "addMembers" | "removeMembers", usage: string): Command =>
   async (chat, words) => {
@@ -117,6 +124,7 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["members", members],
   ["add", change("addMembers", "/add NAME ...")],
   ["remove", change("removeMembers", "/remove NAME ...")],
+  ["invisible", invisible],
   ["help", showHelp],
 ]);
 

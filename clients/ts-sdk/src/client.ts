@@ -39,6 +39,11 @@ export interface ChappeClient extends AsyncDisposable {
     schema: Desc,
     options?: { readonly signal?: AbortSignal },
   ): AsyncIterableIterator<MessageShape<Desc>>;
+  /**
+   * Hides this client from others' presence, or shows it again, on this connection and later ones. The user is seen
+   * online while another of the user's clients is shown. Settles when others see it; rejects with ChappeClientError.
+   */
+  setInvisible(invisible: boolean, options?: { readonly signal?: AbortSignal }): Promise<void>;
   readonly status: ClientStatus;
   /** The status now, then each change. */
   statusChanges(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<ClientStatus>;

@@ -41,6 +41,8 @@ export interface ConnectOptions {
   readonly userId?: bigint;
   /** Name and version of the application, for operators. @default "chappe-ts" */
   readonly agent?: string;
+  /** Begins hidden from others' presence; see ChappeClient.setInvisible. @default false */
+  readonly invisible?: boolean;
   readonly interceptors?: readonly Interceptor[];
   readonly limits?: Partial<ClientLimits>;
   /** Gives up connecting for the first time; later it does nothing. */
@@ -64,6 +66,7 @@ export interface ResolvedOptions {
   readonly cursors: CursorStore;
   readonly backlog: Backlog;
   readonly agent: string;
+  readonly invisible: boolean;
   readonly limits: ClientLimits;
   readonly timeoutMs: number;
   readonly WebSocket: new (url: string) => WebSocket;
@@ -89,6 +92,7 @@ export function resolveOptions(options: ConnectOptions): ResolvedOptions {
     cursors: options.cursors ?? createMemoryCursors(),
     backlog: options.backlog ?? "all",
     agent: options.agent ?? "chappe-ts",
+    invisible: options.invisible ?? false,
     limits: Object.freeze({ ...defaultLimits, ...options.limits }),
     timeoutMs: options.timeoutMs ?? 30_000,
     WebSocket: options.WebSocket ?? globalThis.WebSocket,

@@ -1,6 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { SyncService } from "@chappe/gen/proto/chappe/business/v1/sync_service_pb.ts";
-import type { HelloResponse } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
+import { type HelloResponse, SessionService } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
 import { HistoryService } from "@chappe/gen/proto/chappe/msg/v1/message_service_pb.ts";
 import { createClient, type Client as ServiceClient } from "@connectrpc/connect";
 import type { ChappeClient } from "./client.ts";
@@ -143,6 +143,11 @@ class SocketClient implements ChappeClient {
   events: ChappeClient["events"] = (schema, options = {}) => this.#events.stream(schema, options.signal);
 
   statusChanges: ChappeClient["statusChanges"] = (options = {}) => this.#status.changes(options.signal);
+
+  setInvisible: ChappeClient["setInvisible"] = async (invisible, options = {}) => {
+    this.#session.invisible = invisible;
+    await this.call(SessionService).setInvisible({ invisible }, options);
+  };
 
   conversation: ChappeClient["conversation"] = (id) =>
     createConversation(toConversationId(id), {

@@ -64,10 +64,10 @@ async function run(seed: number): Promise<void> {
   }
 }
 
-/** The run, or an error that names the seed when it hangs. */
+/** The run, or an error that names the seed when it hangs; most take a second, on a machine with nothing else to do. */
 function bounded(seed: number): Promise<void> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`seed ${seed} does not end`)), 8_000);
+  const timer = setTimeout(() => reject(new Error(`seed ${seed} does not end`)), 60_000);
   return Promise.race([run(seed), promise]).finally(() => clearTimeout(timer));
 }
 
@@ -90,4 +90,4 @@ test(`each send settles once and each application sees 1, 2, 3 ... under the fau
     "slow",
   ]);
   expect(unhandled).toEqual([]);
-}, 60_000);
+}, 180_000);

@@ -1,5 +1,5 @@
 import { ChappeError } from "../../errors/chappe-error.ts";
-import type { Presence, PresenceChange, PresenceEntry } from "../../ports/presence.ts";
+import { isSeenOnline, type Presence, type PresenceChange, type PresenceEntry } from "../../ports/presence.ts";
 import { TimerWheel, WheelTimer } from "../../timers/timer-wheel.ts";
 
 /** One Login process; as a timer it is its own lease. */
@@ -123,13 +123,11 @@ class MemoryPresence implements Presence {
   #add(login: LoginLease, entry: PresenceEntry): void {
     const before = login.entries.get(entry.connectionId);
     login.entries.set(entry.connectionId, entry);
-    const entries = this.#users.get(entry.userId);
-    if (entries === undefined) {
-      this.#users.set(entry.userId, [entry]);
-      this.#changes.push({ userId: entry.userId, online: true });
-    } else {
-      entries.push(entry);
-    }
+    const entries = this.#users.get(entry.userId) ?? [];
+    const wasOnline = isSeenOnline(entries);
+    entries.push(entry);
+    this.#users.set(entry.userId, entries);
+    if (!wasOnline && isSeenOnline(entries)) this.#changes.push({ userId: entry.userId, online: true });
     if (before !== undefined) this.#remove(before);
   }
 
@@ -137,10 +135,10 @@ class MemoryPresence implements Presence {
     const entries = this.#users.get(entry.userId);
     const at = entries?.indexOf(entry) ?? -1;
     if (entries === undefined || at < 0) return;
+    const wasOnline = isSeenOnline(entries);
     entries.splice(at, 1);
-    if (entries.length > 0) return;
-    this.#users.delete(entry.userId);
-    this.#changes.push({ userId: entry.userId, online: false });
+    if (entries.length === 0) this.#users.delete(entry.userId);
+    if (wasOnline && !isSeenOnline(entries)) this.#changes.push({ userId: entry.userId, online: false });
   }
 
   #void(login: LoginLease): void {

@@ -2,7 +2,7 @@ import { ChappeError } from "../../errors/chappe-error.ts";
 import { limits } from "../../limits.ts";
 import type { Presence, PresenceChange, PresenceEntry } from "../../ports/presence.ts";
 import { openRedis, type RedisClient, redisCall } from "../redis/open-redis.ts";
-import { presenceScripts } from "./presence-scripts.ts";
+import { presenceScripts, unseenMark } from "./presence-scripts.ts";
 
 /** What createRedisPresence needs. */
 export interface RedisPresenceOptions {
@@ -23,6 +23,8 @@ const sessionsKey = (loginId: string): string => `chappe:sessions:{${loginId}}`;
 const userKey = (userId: bigint | string): string => `chappe:user:{${userId}}`;
 
 const fieldOf = ({ loginId, connectionId }: PresenceEntry): string => `${connectionId}@${loginId}`;
+const markOf = ({ invisible }: PresenceEntry): string => (invisible === true ? unseenMark : "");
+/** What is compared before a session is deleted; as it is stored, a mark follows. */
 const fieldValueOf = ({ deviceId, loginEpoch }: PresenceEntry): string => `${deviceId}/${loginEpoch}`;
 /** What the list of a Login process says of one connection. */
 const sessionOf = ({ userId, deviceId, loginEpoch }: PresenceEntry): string => `${userId}/${deviceId}/${loginEpoch}`;
@@ -36,6 +38,7 @@ function entryOf(userId: bigint, field: string, value: string): PresenceEntry {
     loginId: field.slice(at + 1),
     loginEpoch: Number(loginEpoch),
     connectionId: BigInt(field.slice(0, at)),
+    ...(value.endsWith(unseenMark) && { invisible: true }),
   };
 }
 
@@ -44,6 +47,10 @@ function entryOfSession(loginId: string, connectionId: string, session: string):
   const ids = { userId: BigInt(userId), deviceId: BigInt(deviceId), connectionId: BigInt(connectionId) };
   return { ...ids, loginId, loginEpoch: Number(loginEpoch) };
 }
+
+/** What others see by the answers of the scripts: 1 = came, -1 = went. */
+const changesOf = (entries: readonly PresenceEntry[], effects: readonly number[]): PresenceChange[] =>
+  entries.flatMap(({ userId }, i) => (effects[i] === 0 ? [] : [{ userId, online: effects[i] === 1 }]));
 
 const byLogin = (entries: readonly PresenceEntry[]): Map<string, PresenceEntry[]> => {
   const lists = new Map<string, PresenceEntry[]>();
@@ -106,14 +113,19 @@ class RedisPresence implements Presence {
       await redisCall(this.#redis.hset(sessionsKey(loginId), ...fields));
       await redisCall(this.#redis.pexpire(sessionsKey(loginId), limits.presenceGarbageMs));
     }
-    const firsts = await Promise.all(
+    const effects = await Promise.all(
       entries.map((entry) =>
         redisCall(
-          this.#redis.presenceAdd(userKey(entry.userId), fieldOf(entry), fieldValueOf(entry), limits.presenceGarbageMs),
+          this.#redis.presenceAdd(
+            userKey(entry.userId),
+            fieldOf(entry),
+            fieldValueOf(entry) + markOf(entry),
+            limits.presenceGarbageMs,
+          ),
         ),
       ),
     );
-    await this.#tell(entries.flatMap(({ userId }, i) => (firsts[i] === 1 ? [{ userId, online: true }] : [])));
+    await this.#tell(changesOf(entries, effects));
     await this.#removeFromUsers(replaced);
   }
 
@@ -206,12 +218,12 @@ class RedisPresence implements Presence {
   }
 
   async #removeFromUsers(entries: readonly PresenceEntry[]): Promise<void> {
-    const results = await Promise.all(
+    const effects = await Promise.all(
       entries.map((entry) =>
         redisCall(this.#redis.presenceRemove(userKey(entry.userId), fieldOf(entry), fieldValueOf(entry))),
       ),
     );
-    await this.#tell(entries.flatMap(({ userId }, i) => (results[i] === 1 ? [{ userId, online: false }] : [])));
+    await this.#tell(changesOf(entries, effects));
   }
 
   /** Takes away those sessions of a Login process that `isVoid` names, in batches. */

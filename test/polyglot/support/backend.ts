@@ -13,13 +13,14 @@ export interface BackendProgram {
 export interface BackendProcess {
   readonly child: ChildProcess;
   readonly lines: readonly string[];
-  /** The next line, or one that came already, that has this text; rejects after 20 s. */
+  /** The next line, or one that came already, that has this text; rejects after a minute. */
   line(text: string): Promise<string>;
   /** Sends a signal and waits for the end; answers the exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-const waitMs = 20_000;
+/** A bound for hangs: interpreters start slowly on a busy machine. */
+const waitMs = 60_000;
 
 /** Starts a backend with further arguments ("--instance", "a"). */
 export function startBackend(program: BackendProgram, args: readonly string[]): BackendProcess {

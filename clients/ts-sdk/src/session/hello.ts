@@ -17,6 +17,7 @@ export interface Introduction {
   readonly deviceId: bigint;
   readonly deviceClass: DeviceClass;
   readonly agent: string;
+  readonly invisible: boolean;
   /** From the last welcome; empty at first. */
   readonly resumeToken: Uint8Array;
 }

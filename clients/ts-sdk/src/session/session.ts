@@ -18,6 +18,8 @@ export interface SessionOptions {
   readonly deviceId: bigint;
   readonly deviceClass: DeviceClass;
   readonly agent: string;
+  /** How it begins; see Session.invisible. */
+  readonly invisible: boolean;
   readonly random: () => number;
   readonly serverNowMs: () => number;
   readonly onEvent: (svid: number, cmd: number, payload: Uint8Array) => void;
@@ -43,8 +45,12 @@ export class Session {
   #kickedWith: Pick<ConnectionEnd, "code" | "reason"> | undefined;
   #skipPause = new AbortController();
 
+  /** Whether the next connection is hidden from presence from its start. */
+  invisible: boolean;
+
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.invisible = options.invisible;
     this.#ready.promise.catch(() => {});
   }
 
@@ -140,7 +146,8 @@ export class Session {
       connection = new Connection(this.#options);
       await connection.open(limits.connectTimeoutMs, closing);
       const { deviceId, deviceClass, agent } = this.#options;
-      const introduction = { token, deviceId, deviceClass, agent, resumeToken: this.#resumeToken };
+      const { invisible } = this;
+      const introduction = { token, deviceId, deviceClass, agent, invisible, resumeToken: this.#resumeToken };
       const welcome = await sayHello(connection, introduction, limits.connectTimeoutMs, closing);
       return await this.#serve(connection, welcome);
     } catch (thrown) {

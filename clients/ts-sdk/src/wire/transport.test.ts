@@ -54,11 +54,11 @@ test("a deadline and an abort end the call in Connect's words", async () => {
 test("a repeatable call survives the loss of the connection, another does not", async () => {
   let cuts = 0;
   fixture.server.faults.request = (name) => (name === "GetCursors" && cuts++ === 0 ? "cut-before" : undefined);
-  await client.call(SyncService).getCursors({ conversationId });
+  await client.call(SyncService).getCursors({ conversationId }, { timeoutMs: 15_000 });
   expect(cuts).toBe(2);
   const { AuthService } = await import("@chappe/gen/proto/chappe/business/v1/auth_service_pb.ts");
   await statusOf(client, "online");
-  const lost = failure(client.call(AuthService).signIn({ name: "a", password: "b" }, { timeoutMs: 1_000 }));
+  const lost = failure(client.call(AuthService).signIn({ name: "a", password: "b" }, { timeoutMs: 15_000 }));
   for (const connection of fixture.server.connections) connection.close();
   expect((await lost).code).toBe(Code.Unavailable);
 });
@@ -66,7 +66,7 @@ test("a repeatable call survives the loss of the connection, another does not", 
 test("a call without a connection waits for one until its time is over", async () => {
   for (const connection of fixture.server.connections) connection.close(1001);
   await statusOf(client, "offline");
-  const answer = client.call(HistoryService).listMessages({ conversationId }, { timeoutMs: 10_000 });
+  const answer = client.call(HistoryService).listMessages({ conversationId }, { timeoutMs: 15_000 });
   expect(await answer).toMatchObject({ headSeq: 0n });
 });
 

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file chappe/edge/v1/session.proto.
  */
 export const file_chappe_edge_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChxjaGFwcGUvZWRnZS92MS9zZXNzaW9uLnByb3RvEg5jaGFwcGUuZWRnZS52MSK/AQoMSGVsbG9SZXF1ZXN0EhcKBXRva2VuGAEgASgJQgi6SAVyAxiAEBIhCglkZXZpY2VfaWQYAiABKAZCDrpIC1IJIQAAAAAAAAAAEjsKDGRldmljZV9jbGFzcxgDIAEoDjIbLmNoYXBwZS5lZGdlLnYxLkRldmljZUNsYXNzQgi6SAWCAQIQARIWCgVhZ2VudBgEIAEoCUIHukgEcgIYZBIeCgxyZXN1bWVfdG9rZW4YBSABKAxCCLpIBXoDGIACIs0BCg1IZWxsb1Jlc3BvbnNlEg8KB3VzZXJfaWQYASABKAYSFQoNY29ubmVjdGlvbl9pZBgCIAEoBhIWCg5zZXJ2ZXJfdGltZV9tcxgDIAEoAxIdChVoZWFydGJlYXRfaW50ZXJ2YWxfbXMYBCABKA0SHQoVdG9rZW5fZXhwaXJlc190aW1lX21zGAUgASgDEhQKDHJlc3VtZV90b2tlbhgGIAEoDBIXCg9tYXhfZnJhbWVfYnl0ZXMYByABKA0SDwoHcmVzdW1lZBgIIAEoCCIrChBIZWFydGJlYXRSZXF1ZXN0EhcKBXRva2VuGAEgASgJQgi6SAVyAxiAECIzCgtVbmFja2VkSGVhZBIXCg9jb252ZXJzYXRpb25faWQYASABKAwSCwoDc2VxGAIgASgEIo8BChFIZWFydGJlYXRSZXNwb25zZRIWCg5zZXJ2ZXJfdGltZV9tcxgBIAEoAxIsCgd1bmFja2VkGAIgAygLMhsuY2hhcHBlLmVkZ2UudjEuVW5hY2tlZEhlYWQSFQoNY29tcGFyZV9oZWFkcxgDIAEoCBIdChV0b2tlbl9leHBpcmVzX3RpbWVfbXMYBCABKAMiQAoPQ29udmVyc2F0aW9uQWNrEiAKD2NvbnZlcnNhdGlvbl9pZBgBIAEoDEIHukgEegJoEBILCgNzZXEYAiABKAQiRgoLRGVsaXZlcnlBY2sSNwoEYWNrcxgBIAMoCzIfLmNoYXBwZS5lZGdlLnYxLkNvbnZlcnNhdGlvbkFja0IIukgFkgECEEAiWwoISGVhZEhpbnQSLAoHdW5hY2tlZBgBIAMoCzIbLmNoYXBwZS5lZGdlLnYxLlVuYWNrZWRIZWFkEhUKDWNvbXBhcmVfaGVhZHMYAiABKAg6Csq8GAYIARBlGAEiOAoGS2lja2VkEhIKCmNsb3NlX2NvZGUYASABKA0SDgoGcmVhc29uGAIgASgJOgrKvBgGCAEQZhgBIi8KBURyYWluEhoKEnJlY29ubmVjdF9hZnRlcl9tcxgBIAEoDToKyrwYBggBEGcYASqKAQoLRGV2aWNlQ2xhc3MSHAoYREVWSUNFX0NMQVNTX1VOU1BFQ0lGSUVEEAASFAoQREVWSUNFX0NMQVNTX1dFQhABEhcKE0RFVklDRV9DTEFTU19NT0JJTEUQAhIYChRERVZJQ0VfQ0xBU1NfREVTS1RPUBADEhQKEERFVklDRV9DTEFTU19CT1QQBDLLAQoOU2Vzc2lvblNlcnZpY2USTgoFSGVsbG8SHC5jaGFwcGUuZWRnZS52MS5IZWxsb1JlcXVlc3QaHS5jaGFwcGUuZWRnZS52MS5IZWxsb1Jlc3BvbnNlIgj4uxgBgLwYARJaCglIZWFydGJlYXQSIC5jaGFwcGUuZWRnZS52MS5IZWFydGJlYXRSZXF1ZXN0GiEuY2hhcHBlLmVkZ2UudjEuSGVhcnRiZWF0UmVzcG9uc2UiCPi7GAKAvBgCGg2ouxgBsrsYBWxvZ2luYgZwcm90bzM", [file_buf_validate_validate, file_chappe_mesh_v1_options]);
+  fileDesc("ChxjaGFwcGUvZWRnZS92MS9zZXNzaW9uLnByb3RvEg5jaGFwcGUuZWRnZS52MSLSAQoMSGVsbG9SZXF1ZXN0EhcKBXRva2VuGAEgASgJQgi6SAVyAxiAEBIhCglkZXZpY2VfaWQYAiABKAZCDrpIC1IJIQAAAAAAAAAAEjsKDGRldmljZV9jbGFzcxgDIAEoDjIbLmNoYXBwZS5lZGdlLnYxLkRldmljZUNsYXNzQgi6SAWCAQIQARIWCgVhZ2VudBgEIAEoCUIHukgEcgIYZBIeCgxyZXN1bWVfdG9rZW4YBSABKAxCCLpIBXoDGIACEhEKCWludmlzaWJsZRgGIAEoCCLNAQoNSGVsbG9SZXNwb25zZRIPCgd1c2VyX2lkGAEgASgGEhUKDWNvbm5lY3Rpb25faWQYAiABKAYSFgoOc2VydmVyX3RpbWVfbXMYAyABKAMSHQoVaGVhcnRiZWF0X2ludGVydmFsX21zGAQgASgNEh0KFXRva2VuX2V4cGlyZXNfdGltZV9tcxgFIAEoAxIUCgxyZXN1bWVfdG9rZW4YBiABKAwSFwoPbWF4X2ZyYW1lX2J5dGVzGAcgASgNEg8KB3Jlc3VtZWQYCCABKAgiKwoQSGVhcnRiZWF0UmVxdWVzdBIXCgV0b2tlbhgBIAEoCUIIukgFcgMYgBAiKAoTU2V0SW52aXNpYmxlUmVxdWVzdBIRCglpbnZpc2libGUYASABKAgiFgoUU2V0SW52aXNpYmxlUmVzcG9uc2UiMwoLVW5hY2tlZEhlYWQSFwoPY29udmVyc2F0aW9uX2lkGAEgASgMEgsKA3NlcRgCIAEoBCKPAQoRSGVhcnRiZWF0UmVzcG9uc2USFgoOc2VydmVyX3RpbWVfbXMYASABKAMSLAoHdW5hY2tlZBgCIAMoCzIbLmNoYXBwZS5lZGdlLnYxLlVuYWNrZWRIZWFkEhUKDWNvbXBhcmVfaGVhZHMYAyABKAgSHQoVdG9rZW5fZXhwaXJlc190aW1lX21zGAQgASgDIkAKD0NvbnZlcnNhdGlvbkFjaxIgCg9jb252ZXJzYXRpb25faWQYASABKAxCB7pIBHoCaBASCwoDc2VxGAIgASgEIkYKC0RlbGl2ZXJ5QWNrEjcKBGFja3MYASADKAsyHy5jaGFwcGUuZWRnZS52MS5Db252ZXJzYXRpb25BY2tCCLpIBZIBAhBAIlsKCEhlYWRIaW50EiwKB3VuYWNrZWQYASADKAsyGy5jaGFwcGUuZWRnZS52MS5VbmFja2VkSGVhZBIVCg1jb21wYXJlX2hlYWRzGAIgASgIOgrKvBgGCAEQZRgBIjgKBktpY2tlZBISCgpjbG9zZV9jb2RlGAEgASgNEg4KBnJlYXNvbhgCIAEoCToKyrwYBggBEGYYASIvCgVEcmFpbhIaChJyZWNvbm5lY3RfYWZ0ZXJfbXMYASABKA06Csq8GAYIARBnGAEqigEKC0RldmljZUNsYXNzEhwKGERFVklDRV9DTEFTU19VTlNQRUNJRklFRBAAEhQKEERFVklDRV9DTEFTU19XRUIQARIXChNERVZJQ0VfQ0xBU1NfTU9CSUxFEAISGAoUREVWSUNFX0NMQVNTX0RFU0tUT1AQAxIUChBERVZJQ0VfQ0xBU1NfQk9UEAQyswIKDlNlc3Npb25TZXJ2aWNlEk4KBUhlbGxvEhwuY2hhcHBlLmVkZ2UudjEuSGVsbG9SZXF1ZXN0Gh0uY2hhcHBlLmVkZ2UudjEuSGVsbG9SZXNwb25zZSII+LsYAYC8GAESWgoJSGVhcnRiZWF0EiAuY2hhcHBlLmVkZ2UudjEuSGVhcnRiZWF0UmVxdWVzdBohLmNoYXBwZS5lZGdlLnYxLkhlYXJ0YmVhdFJlc3BvbnNlIgj4uxgCgLwYAhJmCgxTZXRJbnZpc2libGUSIy5jaGFwcGUuZWRnZS52MS5TZXRJbnZpc2libGVSZXF1ZXN0GiQuY2hhcHBlLmVkZ2UudjEuU2V0SW52aXNpYmxlUmVzcG9uc2UiC5ACAvi7GAOAvBgCGg2ouxgBsrsYBWxvZ2luYgZwcm90bzM", [file_buf_validate_validate, file_chappe_mesh_v1_options]);
 
 /**
  * Request of SessionService.Hello.
@@ -56,6 +56,13 @@ export type HelloRequest = Message<"chappe.edge.v1.HelloRequest"> & {
    * @generated from field: bytes resume_token = 5;
    */
   resumeToken: Uint8Array;
+
+  /**
+   * The connection is hidden from presence from its start; see SetInvisible.
+   *
+   * @generated from field: bool invisible = 6;
+   */
+  invisible: boolean;
 };
 
 /**
@@ -157,6 +164,42 @@ export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*
   messageDesc(file_chappe_edge_v1_session, 2);
 
 /**
+ * Request of SessionService.SetInvisible.
+ *
+ * @generated from message chappe.edge.v1.SetInvisibleRequest
+ */
+export type SetInvisibleRequest = Message<"chappe.edge.v1.SetInvisibleRequest"> & {
+  /**
+   * Whether the connection is hidden.
+   *
+   * @generated from field: bool invisible = 1;
+   */
+  invisible: boolean;
+};
+
+/**
+ * Describes the message chappe.edge.v1.SetInvisibleRequest.
+ * Use `create(SetInvisibleRequestSchema)` to create a new message.
+ */
+export const SetInvisibleRequestSchema: GenMessage<SetInvisibleRequest> = /*@__PURE__*/
+  messageDesc(file_chappe_edge_v1_session, 3);
+
+/**
+ * Response of SessionService.SetInvisible.
+ *
+ * @generated from message chappe.edge.v1.SetInvisibleResponse
+ */
+export type SetInvisibleResponse = Message<"chappe.edge.v1.SetInvisibleResponse"> & {
+};
+
+/**
+ * Describes the message chappe.edge.v1.SetInvisibleResponse.
+ * Use `create(SetInvisibleResponseSchema)` to create a new message.
+ */
+export const SetInvisibleResponseSchema: GenMessage<SetInvisibleResponse> = /*@__PURE__*/
+  messageDesc(file_chappe_edge_v1_session, 4);
+
+/**
  * A conversation and the highest seq pushed on this connection but not acknowledged.
  *
  * @generated from message chappe.edge.v1.UnackedHead
@@ -182,7 +225,7 @@ export type UnackedHead = Message<"chappe.edge.v1.UnackedHead"> & {
  * Use `create(UnackedHeadSchema)` to create a new message.
  */
 export const UnackedHeadSchema: GenMessage<UnackedHead> = /*@__PURE__*/
-  messageDesc(file_chappe_edge_v1_session, 3);
+  messageDesc(file_chappe_edge_v1_session, 5);
 
 /**
  * Response of SessionService.Heartbeat.
@@ -224,7 +267,7 @@ export type HeartbeatResponse = Message<"chappe.edge.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_chappe_edge_v1_session, 4);
+  messageDesc(file_chappe_edge_v1_session, 6);
 
 /**
  * One cumulative acknowledgement.
@@ -252,7 +295,7 @@ export type ConversationAck = Message<"chappe.edge.v1.ConversationAck"> & {
  * Use `create(ConversationAckSchema)` to create a new message.
  */
 export const ConversationAckSchema: GenMessage<ConversationAck> = /*@__PURE__*/
-  messageDesc(file_chappe_edge_v1_session, 5);
+  messageDesc(file_chappe_edge_v1_session, 7);
 
 /**
  * Payload of an ACK packet.
@@ -273,7 +316,7 @@ export type DeliveryAck = Message<"chappe.edge.v1.DeliveryAck"> & {
  * Use `create(DeliveryAckSchema)` to create a new message.
  */
 export const DeliveryAckSchema: GenMessage<DeliveryAck> = /*@__PURE__*/
-  messageDesc(file_chappe_edge_v1_session, 6);
+  messageDesc(file_chappe_edge_v1_session, 8);
 
 /**
  * Event: a push may have been lost; the client compares and pulls.
@@ -301,7 +344,7 @@ export type HeadHint = Message<"chappe.edge.v1.HeadHint"> & {
  * Use `create(HeadHintSchema)` to create a new message.
  */
 export const HeadHintSchema: GenMessage<HeadHint> = /*@__PURE__*/
-  messageDesc(file_chappe_edge_v1_session, 7);
+  messageDesc(file_chappe_edge_v1_session, 9);
 
 /**
  * Event: the connection is about to be closed by the server for a reason of policy.
@@ -329,7 +372,7 @@ export type Kicked = Message<"chappe.edge.v1.Kicked"> & {
  * Use `create(KickedSchema)` to create a new message.
  */
 export const KickedSchema: GenMessage<Kicked> = /*@__PURE__*/
-  messageDesc(file_chappe_edge_v1_session, 8);
+  messageDesc(file_chappe_edge_v1_session, 10);
 
 /**
  * Event: the server is going down; reconnect after the given time.
@@ -350,7 +393,7 @@ export type Drain = Message<"chappe.edge.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_chappe_edge_v1_session, 9);
+  messageDesc(file_chappe_edge_v1_session, 11);
 
 /**
  * Kind of device, the unit of the multi-device policy.
@@ -432,6 +475,17 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof HeartbeatRequestSchema;
     output: typeof HeartbeatResponseSchema;
+  },
+  /**
+   * Hides this connection from presence, or shows it again; answered when look-ups see it. Others see a user online
+   * while one of the user's connections is shown. Messages come either way.
+   *
+   * @generated from rpc chappe.edge.v1.SessionService.SetInvisible
+   */
+  setInvisible: {
+    methodKind: "unary";
+    input: typeof SetInvisibleRequestSchema;
+    output: typeof SetInvisibleResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_chappe_edge_v1_session, 0);

@@ -30,7 +30,7 @@ export type Presence = Message<"chappe.online.v1.Presence"> & {
   userId: bigint;
 
   /**
-   * Whether any device is connected.
+   * Whether any connection is there that is not invisible.
    *
    * @generated from field: bool online = 2;
    */

@@ -516,12 +516,12 @@ const file_chappe_business_v1_auth_service_proto_rawDesc = "" +
 	"\n" +
 	"everywhere\x18\x01 \x01(\bR\n" +
 	"everywhere\"\x11\n" +
-	"\x0fSignOutResponse2\x8e\x03\n" +
+	"\x0fSignOutResponse2\x9a\x03\n" +
 	"\vAuthService\x12_\n" +
 	"\bRegister\x12#.chappe.business.v1.RegisterRequest\x1a$.chappe.business.v1.RegisterResponse\"\b\xf8\xbb\x18\x01\x80\xbc\x18\x01\x12Y\n" +
 	"\x06SignIn\x12!.chappe.business.v1.SignInRequest\x1a\".chappe.business.v1.SignInResponse\"\b\xf8\xbb\x18\x02\x80\xbc\x18\x01\x12\\\n" +
 	"\aRefresh\x12\".chappe.business.v1.RefreshRequest\x1a#.chappe.business.v1.RefreshResponse\"\b\xf8\xbb\x18\x03\x80\xbc\x18\x01\x12_\n" +
-	"\aSignOut\x12\".chappe.business.v1.SignOutRequest\x1a#.chappe.business.v1.SignOutResponse\"\v\xf8\xbb\x18\x04\x80\xbc\x18\x02\x90\x02\x02\x1a\x04\xa8\xbb\x18\x14B\xc8\x01\n" +
+	"\aSignOut\x12\".chappe.business.v1.SignOutRequest\x1a#.chappe.business.v1.SignOutResponse\"\v\xf8\xbb\x18\x04\x80\xbc\x18\x02\x90\x02\x02\x1a\x10\xa8\xbb\x18\x14\xb2\xbb\x18\bbusinessB\xc8\x01\n" +
 	"\x16com.chappe.business.v1B\x10AuthServiceProtoP\x01Z2example.com/dice/gen/chappe/business/v1;businessv1\xa2\x02\x03CBX\xaa\x02\x12Chappe.Business.V1\xca\x02\x12Chappe\\Business\\V1\xe2\x02\x1eChappe\\Business\\V1\\GPBMetadata\xea\x02\x14Chappe::Business::V1b\x06proto3"
 
 var (

@@ -368,12 +368,12 @@ const file_chappe_edge_v1_edge_stream_proto_rawDesc = "" +
 	"\x03key\x18\x02 \x01(\fR\x03key\x12\x12\n" +
 	"\x04host\x18\x03 \x01(\tR\x04host\x12\x12\n" +
 	"\x04port\x18\x04 \x01(\rR\x04port\x12\"\n" +
-	"\rticket_ttl_ms\x18\x05 \x01(\rR\vticketTtlMs2\xea\x02\n" +
+	"\rticket_ttl_ms\x18\x05 \x01(\rR\vticketTtlMs2\xf3\x02\n" +
 	"\vEdgeService\x12Q\n" +
 	"\aConnect\x12\x1b.chappe.mesh.v1.PacketBatch\x1a\x1b.chappe.mesh.v1.PacketBatch\"\b\xf8\xbb\x18\x01\x80\xbc\x18\x01(\x010\x01\x12P\n" +
 	"\x06Listen\x12\x1d.chappe.edge.v1.ListenRequest\x1a\x1b.chappe.mesh.v1.PacketBatch\"\b\xf8\xbb\x18\x02\x80\xbc\x18\x010\x01\x12Z\n" +
 	"\tSendFrame\x12 .chappe.edge.v1.SendFrameRequest\x1a!.chappe.edge.v1.SendFrameResponse\"\b\xf8\xbb\x18\x03\x80\xbc\x18\x01\x12T\n" +
-	"\aOpenUdp\x12\x1e.chappe.edge.v1.OpenUdpRequest\x1a\x1f.chappe.edge.v1.OpenUdpResponse\"\b\xf8\xbb\x18\x04\x80\xbc\x18\x02\x1a\x04\xa8\xbb\x18\x02B\xab\x01\n" +
+	"\aOpenUdp\x12\x1e.chappe.edge.v1.OpenUdpRequest\x1a\x1f.chappe.edge.v1.OpenUdpResponse\"\b\xf8\xbb\x18\x04\x80\xbc\x18\x02\x1a\r\xa8\xbb\x18\x02\xb2\xbb\x18\x05loginB\xab\x01\n" +
 	"\x12com.chappe.edge.v1B\x0fEdgeStreamProtoP\x01Z*example.com/dice/gen/chappe/edge/v1;edgev1\xa2\x02\x03CEX\xaa\x02\x0eChappe.Edge.V1\xca\x02\x0eChappe\\Edge\\V1\xe2\x02\x1aChappe\\Edge\\V1\\GPBMetadata\xea\x02\x10Chappe::Edge::V1b\x06proto3"
 
 var (

@@ -98,7 +98,9 @@ type HelloRequest struct {
 	// SDK name and version, for operators.
 	Agent string `protobuf:"bytes,4,opt,name=agent,proto3" json:"agent,omitempty"`
 	// From an earlier welcome; saves the full token check while it holds.
-	ResumeToken   []byte `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	ResumeToken []byte `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// The connection is hidden from presence from its start; see SetInvisible.
+	Invisible     bool `protobuf:"varint,6,opt,name=invisible,proto3" json:"invisible,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -166,6 +168,13 @@ func (x *HelloRequest) GetResumeToken() []byte {
 		return x.ResumeToken
 	}
 	return nil
+}
+
+func (x *HelloRequest) GetInvisible() bool {
+	if x != nil {
+		return x.Invisible
+	}
+	return false
 }
 
 // Response of SessionService.Hello (the "welcome").
@@ -323,6 +332,89 @@ func (x *HeartbeatRequest) GetToken() string {
 	return ""
 }
 
+// Request of SessionService.SetInvisible.
+type SetInvisibleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether the connection is hidden.
+	Invisible     bool `protobuf:"varint,1,opt,name=invisible,proto3" json:"invisible,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetInvisibleRequest) Reset() {
+	*x = SetInvisibleRequest{}
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetInvisibleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetInvisibleRequest) ProtoMessage() {}
+
+func (x *SetInvisibleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetInvisibleRequest.ProtoReflect.Descriptor instead.
+func (*SetInvisibleRequest) Descriptor() ([]byte, []int) {
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SetInvisibleRequest) GetInvisible() bool {
+	if x != nil {
+		return x.Invisible
+	}
+	return false
+}
+
+// Response of SessionService.SetInvisible.
+type SetInvisibleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetInvisibleResponse) Reset() {
+	*x = SetInvisibleResponse{}
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetInvisibleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetInvisibleResponse) ProtoMessage() {}
+
+func (x *SetInvisibleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetInvisibleResponse.ProtoReflect.Descriptor instead.
+func (*SetInvisibleResponse) Descriptor() ([]byte, []int) {
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{4}
+}
+
 // A conversation and the highest seq pushed on this connection but not acknowledged.
 type UnackedHead struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -336,7 +428,7 @@ type UnackedHead struct {
 
 func (x *UnackedHead) Reset() {
 	*x = UnackedHead{}
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[3]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -348,7 +440,7 @@ func (x *UnackedHead) String() string {
 func (*UnackedHead) ProtoMessage() {}
 
 func (x *UnackedHead) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[3]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -361,7 +453,7 @@ func (x *UnackedHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnackedHead.ProtoReflect.Descriptor instead.
 func (*UnackedHead) Descriptor() ([]byte, []int) {
-	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{3}
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *UnackedHead) GetConversationId() []byte {
@@ -395,7 +487,7 @@ type HeartbeatResponse struct {
 
 func (x *HeartbeatResponse) Reset() {
 	*x = HeartbeatResponse{}
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[4]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -407,7 +499,7 @@ func (x *HeartbeatResponse) String() string {
 func (*HeartbeatResponse) ProtoMessage() {}
 
 func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[4]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -420,7 +512,7 @@ func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatResponse.ProtoReflect.Descriptor instead.
 func (*HeartbeatResponse) Descriptor() ([]byte, []int) {
-	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{4}
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *HeartbeatResponse) GetServerTimeMs() int64 {
@@ -464,7 +556,7 @@ type ConversationAck struct {
 
 func (x *ConversationAck) Reset() {
 	*x = ConversationAck{}
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[5]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -476,7 +568,7 @@ func (x *ConversationAck) String() string {
 func (*ConversationAck) ProtoMessage() {}
 
 func (x *ConversationAck) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[5]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -489,7 +581,7 @@ func (x *ConversationAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConversationAck.ProtoReflect.Descriptor instead.
 func (*ConversationAck) Descriptor() ([]byte, []int) {
-	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{5}
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ConversationAck) GetConversationId() []byte {
@@ -517,7 +609,7 @@ type DeliveryAck struct {
 
 func (x *DeliveryAck) Reset() {
 	*x = DeliveryAck{}
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[6]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -529,7 +621,7 @@ func (x *DeliveryAck) String() string {
 func (*DeliveryAck) ProtoMessage() {}
 
 func (x *DeliveryAck) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[6]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -542,7 +634,7 @@ func (x *DeliveryAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliveryAck.ProtoReflect.Descriptor instead.
 func (*DeliveryAck) Descriptor() ([]byte, []int) {
-	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{6}
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeliveryAck) GetAcks() []*ConversationAck {
@@ -565,7 +657,7 @@ type HeadHint struct {
 
 func (x *HeadHint) Reset() {
 	*x = HeadHint{}
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[7]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +669,7 @@ func (x *HeadHint) String() string {
 func (*HeadHint) ProtoMessage() {}
 
 func (x *HeadHint) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[7]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +682,7 @@ func (x *HeadHint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadHint.ProtoReflect.Descriptor instead.
 func (*HeadHint) Descriptor() ([]byte, []int) {
-	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{7}
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *HeadHint) GetUnacked() []*UnackedHead {
@@ -620,7 +712,7 @@ type Kicked struct {
 
 func (x *Kicked) Reset() {
 	*x = Kicked{}
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[8]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -632,7 +724,7 @@ func (x *Kicked) String() string {
 func (*Kicked) ProtoMessage() {}
 
 func (x *Kicked) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[8]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -645,7 +737,7 @@ func (x *Kicked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kicked.ProtoReflect.Descriptor instead.
 func (*Kicked) Descriptor() ([]byte, []int) {
-	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{8}
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Kicked) GetCloseCode() uint32 {
@@ -673,7 +765,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[9]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -685,7 +777,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[9]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -698,7 +790,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{9}
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Drain) GetReconnectAfterMs() uint32 {
@@ -712,13 +804,14 @@ var File_chappe_edge_v1_session_proto protoreflect.FileDescriptor
 
 const file_chappe_edge_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x1cchappe/edge/v1/session.proto\x12\x0echappe.edge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cchappe/mesh/v1/options.proto\"\xf1\x01\n" +
+	"\x1cchappe/edge/v1/session.proto\x12\x0echappe.edge.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cchappe/mesh/v1/options.proto\"\x8f\x02\n" +
 	"\fHelloRequest\x12\x1e\n" +
 	"\x05token\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x05token\x12+\n" +
 	"\tdevice_id\x18\x02 \x01(\x06B\x0e\xbaH\vR\t!\x00\x00\x00\x00\x00\x00\x00\x00R\bdeviceId\x12H\n" +
 	"\fdevice_class\x18\x03 \x01(\x0e2\x1b.chappe.edge.v1.DeviceClassB\b\xbaH\x05\x82\x01\x02\x10\x01R\vdeviceClass\x12\x1d\n" +
 	"\x05agent\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18dR\x05agent\x12+\n" +
-	"\fresume_token\x18\x05 \x01(\fB\b\xbaH\x05z\x03\x18\x80\x02R\vresumeToken\"\xbf\x02\n" +
+	"\fresume_token\x18\x05 \x01(\fB\b\xbaH\x05z\x03\x18\x80\x02R\vresumeToken\x12\x1c\n" +
+	"\tinvisible\x18\x06 \x01(\bR\tinvisible\"\xbf\x02\n" +
 	"\rHelloResponse\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\x06R\x06userId\x12#\n" +
 	"\rconnection_id\x18\x02 \x01(\x06R\fconnectionId\x12$\n" +
@@ -729,7 +822,10 @@ const file_chappe_edge_v1_session_proto_rawDesc = "" +
 	"\x0fmax_frame_bytes\x18\a \x01(\rR\rmaxFrameBytes\x12\x18\n" +
 	"\aresumed\x18\b \x01(\bR\aresumed\"2\n" +
 	"\x10HeartbeatRequest\x12\x1e\n" +
-	"\x05token\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x05token\"H\n" +
+	"\x05token\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x05token\"3\n" +
+	"\x13SetInvisibleRequest\x12\x1c\n" +
+	"\tinvisible\x18\x01 \x01(\bR\tinvisible\"\x16\n" +
+	"\x14SetInvisibleResponse\"H\n" +
 	"\vUnackedHead\x12'\n" +
 	"\x0fconversation_id\x18\x01 \x01(\fR\x0econversationId\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xc8\x01\n" +
@@ -760,10 +856,11 @@ const file_chappe_edge_v1_session_proto_rawDesc = "" +
 	"\x10DEVICE_CLASS_WEB\x10\x01\x12\x17\n" +
 	"\x13DEVICE_CLASS_MOBILE\x10\x02\x12\x18\n" +
 	"\x14DEVICE_CLASS_DESKTOP\x10\x03\x12\x14\n" +
-	"\x10DEVICE_CLASS_BOT\x10\x042\xc2\x01\n" +
+	"\x10DEVICE_CLASS_BOT\x10\x042\xb3\x02\n" +
 	"\x0eSessionService\x12N\n" +
 	"\x05Hello\x12\x1c.chappe.edge.v1.HelloRequest\x1a\x1d.chappe.edge.v1.HelloResponse\"\b\xf8\xbb\x18\x01\x80\xbc\x18\x01\x12Z\n" +
-	"\tHeartbeat\x12 .chappe.edge.v1.HeartbeatRequest\x1a!.chappe.edge.v1.HeartbeatResponse\"\b\xf8\xbb\x18\x02\x80\xbc\x18\x02\x1a\x04\xa8\xbb\x18\x01B\xa8\x01\n" +
+	"\tHeartbeat\x12 .chappe.edge.v1.HeartbeatRequest\x1a!.chappe.edge.v1.HeartbeatResponse\"\b\xf8\xbb\x18\x02\x80\xbc\x18\x02\x12f\n" +
+	"\fSetInvisible\x12#.chappe.edge.v1.SetInvisibleRequest\x1a$.chappe.edge.v1.SetInvisibleResponse\"\v\xf8\xbb\x18\x03\x80\xbc\x18\x02\x90\x02\x02\x1a\r\xa8\xbb\x18\x01\xb2\xbb\x18\x05loginB\xa8\x01\n" +
 	"\x12com.chappe.edge.v1B\fSessionProtoP\x01Z*example.com/dice/gen/chappe/edge/v1;edgev1\xa2\x02\x03CEX\xaa\x02\x0eChappe.Edge.V1\xca\x02\x0eChappe\\Edge\\V1\xe2\x02\x1aChappe\\Edge\\V1\\GPBMetadata\xea\x02\x10Chappe::Edge::V1b\x06proto3"
 
 var (
@@ -779,31 +876,35 @@ func file_chappe_edge_v1_session_proto_rawDescGZIP() []byte {
 }
 
 var file_chappe_edge_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_chappe_edge_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_chappe_edge_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_chappe_edge_v1_session_proto_goTypes = []any{
-	(DeviceClass)(0),          // 0: chappe.edge.v1.DeviceClass
-	(*HelloRequest)(nil),      // 1: chappe.edge.v1.HelloRequest
-	(*HelloResponse)(nil),     // 2: chappe.edge.v1.HelloResponse
-	(*HeartbeatRequest)(nil),  // 3: chappe.edge.v1.HeartbeatRequest
-	(*UnackedHead)(nil),       // 4: chappe.edge.v1.UnackedHead
-	(*HeartbeatResponse)(nil), // 5: chappe.edge.v1.HeartbeatResponse
-	(*ConversationAck)(nil),   // 6: chappe.edge.v1.ConversationAck
-	(*DeliveryAck)(nil),       // 7: chappe.edge.v1.DeliveryAck
-	(*HeadHint)(nil),          // 8: chappe.edge.v1.HeadHint
-	(*Kicked)(nil),            // 9: chappe.edge.v1.Kicked
-	(*Drain)(nil),             // 10: chappe.edge.v1.Drain
+	(DeviceClass)(0),             // 0: chappe.edge.v1.DeviceClass
+	(*HelloRequest)(nil),         // 1: chappe.edge.v1.HelloRequest
+	(*HelloResponse)(nil),        // 2: chappe.edge.v1.HelloResponse
+	(*HeartbeatRequest)(nil),     // 3: chappe.edge.v1.HeartbeatRequest
+	(*SetInvisibleRequest)(nil),  // 4: chappe.edge.v1.SetInvisibleRequest
+	(*SetInvisibleResponse)(nil), // 5: chappe.edge.v1.SetInvisibleResponse
+	(*UnackedHead)(nil),          // 6: chappe.edge.v1.UnackedHead
+	(*HeartbeatResponse)(nil),    // 7: chappe.edge.v1.HeartbeatResponse
+	(*ConversationAck)(nil),      // 8: chappe.edge.v1.ConversationAck
+	(*DeliveryAck)(nil),          // 9: chappe.edge.v1.DeliveryAck
+	(*HeadHint)(nil),             // 10: chappe.edge.v1.HeadHint
+	(*Kicked)(nil),               // 11: chappe.edge.v1.Kicked
+	(*Drain)(nil),                // 12: chappe.edge.v1.Drain
 }
 var file_chappe_edge_v1_session_proto_depIdxs = []int32{
 	0, // 0: chappe.edge.v1.HelloRequest.device_class:type_name -> chappe.edge.v1.DeviceClass
-	4, // 1: chappe.edge.v1.HeartbeatResponse.unacked:type_name -> chappe.edge.v1.UnackedHead
-	6, // 2: chappe.edge.v1.DeliveryAck.acks:type_name -> chappe.edge.v1.ConversationAck
-	4, // 3: chappe.edge.v1.HeadHint.unacked:type_name -> chappe.edge.v1.UnackedHead
+	6, // 1: chappe.edge.v1.HeartbeatResponse.unacked:type_name -> chappe.edge.v1.UnackedHead
+	8, // 2: chappe.edge.v1.DeliveryAck.acks:type_name -> chappe.edge.v1.ConversationAck
+	6, // 3: chappe.edge.v1.HeadHint.unacked:type_name -> chappe.edge.v1.UnackedHead
 	1, // 4: chappe.edge.v1.SessionService.Hello:input_type -> chappe.edge.v1.HelloRequest
 	3, // 5: chappe.edge.v1.SessionService.Heartbeat:input_type -> chappe.edge.v1.HeartbeatRequest
-	2, // 6: chappe.edge.v1.SessionService.Hello:output_type -> chappe.edge.v1.HelloResponse
-	5, // 7: chappe.edge.v1.SessionService.Heartbeat:output_type -> chappe.edge.v1.HeartbeatResponse
-	6, // [6:8] is the sub-list for method output_type
-	4, // [4:6] is the sub-list for method input_type
+	4, // 6: chappe.edge.v1.SessionService.SetInvisible:input_type -> chappe.edge.v1.SetInvisibleRequest
+	2, // 7: chappe.edge.v1.SessionService.Hello:output_type -> chappe.edge.v1.HelloResponse
+	7, // 8: chappe.edge.v1.SessionService.Heartbeat:output_type -> chappe.edge.v1.HeartbeatResponse
+	5, // 9: chappe.edge.v1.SessionService.SetInvisible:output_type -> chappe.edge.v1.SetInvisibleResponse
+	7, // [7:10] is the sub-list for method output_type
+	4, // [4:7] is the sub-list for method input_type
 	4, // [4:4] is the sub-list for extension type_name
 	4, // [4:4] is the sub-list for extension extendee
 	0, // [0:4] is the sub-list for field type_name
@@ -820,7 +921,7 @@ func file_chappe_edge_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chappe_edge_v1_session_proto_rawDesc), len(file_chappe_edge_v1_session_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

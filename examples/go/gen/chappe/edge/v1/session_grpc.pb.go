@@ -21,8 +21,9 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	SessionService_Hello_FullMethodName     = "/chappe.edge.v1.SessionService/Hello"
-	SessionService_Heartbeat_FullMethodName = "/chappe.edge.v1.SessionService/Heartbeat"
+	SessionService_Hello_FullMethodName        = "/chappe.edge.v1.SessionService/Hello"
+	SessionService_Heartbeat_FullMethodName    = "/chappe.edge.v1.SessionService/Heartbeat"
+	SessionService_SetInvisible_FullMethodName = "/chappe.edge.v1.SessionService/SetInvisible"
 )
 
 // SessionServiceClient is the client API for SessionService service.
@@ -35,6 +36,9 @@ type SessionServiceClient interface {
 	Hello(ctx context.Context, in *HelloRequest, opts ...grpc.CallOption) (*HelloResponse, error)
 	// Keeps the session alive; the token is checked each time.
 	Heartbeat(ctx context.Context, in *HeartbeatRequest, opts ...grpc.CallOption) (*HeartbeatResponse, error)
+	// Hides this connection from presence, or shows it again; answered when look-ups see it. Others see a user online
+	// while one of the user's connections is shown. Messages come either way.
+	SetInvisible(ctx context.Context, in *SetInvisibleRequest, opts ...grpc.CallOption) (*SetInvisibleResponse, error)
 }
 
 type sessionServiceClient struct {
@@ -65,6 +69,16 @@ func (c *sessionServiceClient) Heartbeat(ctx context.Context, in *HeartbeatReque
 	return out, nil
 }
 
+func (c *sessionServiceClient) SetInvisible(ctx context.Context, in *SetInvisibleRequest, opts ...grpc.CallOption) (*SetInvisibleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetInvisibleResponse)
+	err := c.cc.Invoke(ctx, SessionService_SetInvisible_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SessionServiceServer is the server API for SessionService service.
 // All implementations must embed UnimplementedSessionServiceServer
 // for forward compatibility.
@@ -75,6 +89,9 @@ type SessionServiceServer interface {
 	Hello(context.Context, *HelloRequest) (*HelloResponse, error)
 	// Keeps the session alive; the token is checked each time.
 	Heartbeat(context.Context, *HeartbeatRequest) (*HeartbeatResponse, error)
+	// Hides this connection from presence, or shows it again; answered when look-ups see it. Others see a user online
+	// while one of the user's connections is shown. Messages come either way.
+	SetInvisible(context.Context, *SetInvisibleRequest) (*SetInvisibleResponse, error)
 	mustEmbedUnimplementedSessionServiceServer()
 }
 
@@ -90,6 +107,9 @@ func (UnimplementedSessionServiceServer) Hello(context.Context, *HelloRequest) (
 }
 func (UnimplementedSessionServiceServer) Heartbeat(context.Context, *HeartbeatRequest) (*HeartbeatResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Heartbeat not implemented")
+}
+func (UnimplementedSessionServiceServer) SetInvisible(context.Context, *SetInvisibleRequest) (*SetInvisibleResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetInvisible not implemented")
 }
 func (UnimplementedSessionServiceServer) mustEmbedUnimplementedSessionServiceServer() {}
 func (UnimplementedSessionServiceServer) testEmbeddedByValue()                        {}
@@ -148,6 +168,24 @@ func _SessionService_Heartbeat_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SessionService_SetInvisible_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetInvisibleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).SetInvisible(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_SetInvisible_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).SetInvisible(ctx, req.(*SetInvisibleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SessionService_ServiceDesc is the grpc.ServiceDesc for SessionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -162,6 +200,10 @@ var SessionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Heartbeat",
 			Handler:    _SessionService_Heartbeat_Handler,
+		},
+		{
+			MethodName: "SetInvisible",
+			Handler:    _SessionService_SetInvisible_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -208,6 +208,14 @@ var file_chappe_mesh_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Filename:      "chappe/mesh/v1/options.proto",
 	},
 	{
+		ExtendedType:  (*descriptorpb.ServiceOptions)(nil),
+		ExtensionType: (*string)(nil),
+		Field:         50102,
+		Name:          "chappe.mesh.v1.served_by",
+		Tag:           "bytes,50102,opt,name=served_by",
+		Filename:      "chappe/mesh/v1/options.proto",
+	},
+	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
 		ExtensionType: (*uint32)(nil),
 		Field:         50111,
@@ -232,6 +240,14 @@ var file_chappe_mesh_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Filename:      "chappe/mesh/v1/options.proto",
 	},
 	{
+		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
+		ExtensionType: ([]string)(nil),
+		Field:         50114,
+		Name:          "chappe.mesh.v1.callers",
+		Tag:           "bytes,50114,rep,name=callers",
+		Filename:      "chappe/mesh/v1/options.proto",
+	},
+	{
 		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
 		ExtensionType: (*Event)(nil),
 		Field:         50121,
@@ -247,6 +263,10 @@ var (
 	//
 	// optional uint32 svid = 50101;
 	E_Svid = &file_chappe_mesh_v1_options_proto_extTypes[0]
+	// Role whose processes serve it: with certificates no other process may. Chappe's own services only.
+	//
+	// optional string served_by = 50102;
+	E_ServedBy = &file_chappe_mesh_v1_options_proto_extTypes[1]
 )
 
 // Extension fields to descriptorpb.MethodOptions.
@@ -254,16 +274,20 @@ var (
 	// Command (CMD): unique in the SVID, 1 to 65535.
 	//
 	// optional uint32 cmd = 50111;
-	E_Cmd = &file_chappe_mesh_v1_options_proto_extTypes[1]
+	E_Cmd = &file_chappe_mesh_v1_options_proto_extTypes[2]
 	// Who may call the method.
 	//
 	// optional chappe.mesh.v1.AuthLevel auth = 50112;
-	E_Auth = &file_chappe_mesh_v1_options_proto_extTypes[2]
+	E_Auth = &file_chappe_mesh_v1_options_proto_extTypes[3]
 	// Name of the request field whose bytes or text choose the backend (consistent hash); "@login" = the Login process of
 	// the caller's long connection.
 	//
 	// optional string affinity = 50113;
-	E_Affinity = &file_chappe_mesh_v1_options_proto_extTypes[3]
+	E_Affinity = &file_chappe_mesh_v1_options_proto_extTypes[4]
+	// Roles whose processes may call an internal method; "backend" = registered servers, by their identity.
+	//
+	// repeated string callers = 50114;
+	E_Callers = &file_chappe_mesh_v1_options_proto_extTypes[5]
 )
 
 // Extension fields to descriptorpb.MessageOptions.
@@ -271,7 +295,7 @@ var (
 	// Marks a message as a server event and gives its address.
 	//
 	// optional chappe.mesh.v1.Event event = 50121;
-	E_Event = &file_chappe_mesh_v1_options_proto_extTypes[4]
+	E_Event = &file_chappe_mesh_v1_options_proto_extTypes[6]
 )
 
 var File_chappe_mesh_v1_options_proto protoreflect.FileDescriptor
@@ -292,10 +316,12 @@ const file_chappe_mesh_v1_options_proto_rawDesc = "" +
 	"\x14DELIVERY_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DELIVERY_AT_MOST_ONCE\x10\x01\x12\x1a\n" +
 	"\x16DELIVERY_AT_LEAST_ONCE\x10\x02:5\n" +
-	"\x04svid\x12\x1f.google.protobuf.ServiceOptions\x18\xb5\x87\x03 \x01(\rR\x04svid:2\n" +
+	"\x04svid\x12\x1f.google.protobuf.ServiceOptions\x18\xb5\x87\x03 \x01(\rR\x04svid:>\n" +
+	"\tserved_by\x12\x1f.google.protobuf.ServiceOptions\x18\xb6\x87\x03 \x01(\tR\bservedBy:2\n" +
 	"\x03cmd\x12\x1e.google.protobuf.MethodOptions\x18\xbf\x87\x03 \x01(\rR\x03cmd:O\n" +
 	"\x04auth\x12\x1e.google.protobuf.MethodOptions\x18\xc0\x87\x03 \x01(\x0e2\x19.chappe.mesh.v1.AuthLevelR\x04auth:<\n" +
-	"\baffinity\x12\x1e.google.protobuf.MethodOptions\x18\xc1\x87\x03 \x01(\tR\baffinity:N\n" +
+	"\baffinity\x12\x1e.google.protobuf.MethodOptions\x18\xc1\x87\x03 \x01(\tR\baffinity::\n" +
+	"\acallers\x12\x1e.google.protobuf.MethodOptions\x18\u0087\x03 \x03(\tR\acallers:N\n" +
 	"\x05event\x12\x1f.google.protobuf.MessageOptions\x18ɇ\x03 \x01(\v2\x15.chappe.mesh.v1.EventR\x05eventB\xa8\x01\n" +
 	"\x12com.chappe.mesh.v1B\fOptionsProtoP\x01Z*example.com/dice/gen/chappe/mesh/v1;meshv1\xa2\x02\x03CMX\xaa\x02\x0eChappe.Mesh.V1\xca\x02\x0eChappe\\Mesh\\V1\xe2\x02\x1aChappe\\Mesh\\V1\\GPBMetadata\xea\x02\x10Chappe::Mesh::V1b\x06proto3"
 
@@ -322,19 +348,21 @@ var file_chappe_mesh_v1_options_proto_goTypes = []any{
 	(*descriptorpb.MessageOptions)(nil), // 5: google.protobuf.MessageOptions
 }
 var file_chappe_mesh_v1_options_proto_depIdxs = []int32{
-	1, // 0: chappe.mesh.v1.Event.delivery:type_name -> chappe.mesh.v1.Delivery
-	3, // 1: chappe.mesh.v1.svid:extendee -> google.protobuf.ServiceOptions
-	4, // 2: chappe.mesh.v1.cmd:extendee -> google.protobuf.MethodOptions
-	4, // 3: chappe.mesh.v1.auth:extendee -> google.protobuf.MethodOptions
-	4, // 4: chappe.mesh.v1.affinity:extendee -> google.protobuf.MethodOptions
-	5, // 5: chappe.mesh.v1.event:extendee -> google.protobuf.MessageOptions
-	0, // 6: chappe.mesh.v1.auth:type_name -> chappe.mesh.v1.AuthLevel
-	2, // 7: chappe.mesh.v1.event:type_name -> chappe.mesh.v1.Event
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	6, // [6:8] is the sub-list for extension type_name
-	1, // [1:6] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	1,  // 0: chappe.mesh.v1.Event.delivery:type_name -> chappe.mesh.v1.Delivery
+	3,  // 1: chappe.mesh.v1.svid:extendee -> google.protobuf.ServiceOptions
+	3,  // 2: chappe.mesh.v1.served_by:extendee -> google.protobuf.ServiceOptions
+	4,  // 3: chappe.mesh.v1.cmd:extendee -> google.protobuf.MethodOptions
+	4,  // 4: chappe.mesh.v1.auth:extendee -> google.protobuf.MethodOptions
+	4,  // 5: chappe.mesh.v1.affinity:extendee -> google.protobuf.MethodOptions
+	4,  // 6: chappe.mesh.v1.callers:extendee -> google.protobuf.MethodOptions
+	5,  // 7: chappe.mesh.v1.event:extendee -> google.protobuf.MessageOptions
+	0,  // 8: chappe.mesh.v1.auth:type_name -> chappe.mesh.v1.AuthLevel
+	2,  // 9: chappe.mesh.v1.event:type_name -> chappe.mesh.v1.Event
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	8,  // [8:10] is the sub-list for extension type_name
+	1,  // [1:8] is the sub-list for extension extendee
+	0,  // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_chappe_mesh_v1_options_proto_init() }
@@ -349,7 +377,7 @@ func file_chappe_mesh_v1_options_proto_init() {
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chappe_mesh_v1_options_proto_rawDesc), len(file_chappe_mesh_v1_options_proto_rawDesc)),
 			NumEnums:      2,
 			NumMessages:   1,
-			NumExtensions: 5,
+			NumExtensions: 7,
 			NumServices:   0,
 		},
 		GoTypes:           file_chappe_mesh_v1_options_proto_goTypes,

@@ -695,10 +695,10 @@ const file_chappe_mesh_v1_registry_service_proto_rawDesc = "" +
 	"\baccepted\x18\x01 \x01(\v2 .chappe.mesh.v1.RegistryAcceptedH\x00R\baccepted\x122\n" +
 	"\x04ping\x18\x02 \x01(\v2\x1c.chappe.mesh.v1.RegistryPingH\x00R\x04ping\x12;\n" +
 	"\adrained\x18\x03 \x01(\v2\x1f.chappe.mesh.v1.RegistryDrainedH\x00R\adrainedB\a\n" +
-	"\x05event2\xc1\x01\n" +
-	"\x0fRegistryService\x12[\n" +
-	"\bRegister\x12\x1f.chappe.mesh.v1.RegisterRequest\x1a .chappe.mesh.v1.RegisterResponse\"\b\xf8\xbb\x18\x01\x80\xbc\x18\x03(\x010\x01\x12K\n" +
-	"\x04Emit\x12\x1b.chappe.mesh.v1.EmitRequest\x1a\x1c.chappe.mesh.v1.EmitResponse\"\b\xf8\xbb\x18\x02\x80\xbc\x18\x03\x1a\x04\xa8\xbb\x18\x05B\xb0\x01\n" +
+	"\x05event2\xe0\x01\n" +
+	"\x0fRegistryService\x12f\n" +
+	"\bRegister\x12\x1f.chappe.mesh.v1.RegisterRequest\x1a .chappe.mesh.v1.RegisterResponse\"\x13\xf8\xbb\x18\x01\x80\xbc\x18\x03\x92\xbc\x18\abackend(\x010\x01\x12V\n" +
+	"\x04Emit\x12\x1b.chappe.mesh.v1.EmitRequest\x1a\x1c.chappe.mesh.v1.EmitResponse\"\x13\xf8\xbb\x18\x02\x80\xbc\x18\x03\x92\xbc\x18\abackend\x1a\r\xa8\xbb\x18\x05\xb2\xbb\x18\x05routeB\xb0\x01\n" +
 	"\x12com.chappe.mesh.v1B\x14RegistryServiceProtoP\x01Z*example.com/dice/gen/chappe/mesh/v1;meshv1\xa2\x02\x03CMX\xaa\x02\x0eChappe.Mesh.V1\xca\x02\x0eChappe\\Mesh\\V1\xe2\x02\x1aChappe\\Mesh\\V1\\GPBMetadata\xea\x02\x10Chappe::Mesh::V1b\x06proto3"
 
 var (

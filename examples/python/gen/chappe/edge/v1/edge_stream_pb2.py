@@ -27,7 +27,7 @@ from chappe.mesh.v1 import options_pb2 as chappe_dot_mesh_dot_v1_dot_options__pb
 from chappe.mesh.v1 import packet_pb2 as chappe_dot_mesh_dot_v1_dot_packet__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n chappe/edge/v1/edge_stream.proto\x12\x0e\x63happe.edge.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63happe/mesh/v1/options.proto\x1a\x1b\x63happe/mesh/v1/packet.proto\"\x0f\n\rListenRequest\"/\n\tListening\x12\x16\n\x0e\x63onnection_key\x18\x01 \x01(\x0c:\n\xca\xbc\x18\x06\x08\x02\x10\x65\x18\x01\"h\n\x10SendFrameRequest\x12\x1f\n\x0e\x63onnection_key\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x19\n\x08sequence\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02 \x00\x12\x18\n\x05\x66rame\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x08\"<\n\x11SendFrameResponse\x12\x15\n\rnext_sequence\x18\x01 \x01(\x04\x12\x10\n\x08repeated\x18\x02 \x01(\x08\"\x10\n\x0eOpenUdpRequest\"d\n\x0fOpenUdpResponse\x12\x11\n\tticket_id\x18\x01 \x01(\x0c\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x0c\n\x04port\x18\x04 \x01(\r\x12\x15\n\rticket_ttl_ms\x18\x05 \x01(\r2\xea\x02\n\x0b\x45\x64geService\x12Q\n\x07\x43onnect\x12\x1b.chappe.mesh.v1.PacketBatch\x1a\x1b.chappe.mesh.v1.PacketBatch\"\x08\xf8\xbb\x18\x01\x80\xbc\x18\x01(\x01\x30\x01\x12P\n\x06Listen\x12\x1d.chappe.edge.v1.ListenRequest\x1a\x1b.chappe.mesh.v1.PacketBatch\"\x08\xf8\xbb\x18\x02\x80\xbc\x18\x01\x30\x01\x12Z\n\tSendFrame\x12 .chappe.edge.v1.SendFrameRequest\x1a!.chappe.edge.v1.SendFrameResponse\"\x08\xf8\xbb\x18\x03\x80\xbc\x18\x01\x12T\n\x07OpenUdp\x12\x1e.chappe.edge.v1.OpenUdpRequest\x1a\x1f.chappe.edge.v1.OpenUdpResponse\"\x08\xf8\xbb\x18\x04\x80\xbc\x18\x02\x1a\x04\xa8\xbb\x18\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n chappe/edge/v1/edge_stream.proto\x12\x0e\x63happe.edge.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63happe/mesh/v1/options.proto\x1a\x1b\x63happe/mesh/v1/packet.proto\"\x0f\n\rListenRequest\"/\n\tListening\x12\x16\n\x0e\x63onnection_key\x18\x01 \x01(\x0c:\n\xca\xbc\x18\x06\x08\x02\x10\x65\x18\x01\"h\n\x10SendFrameRequest\x12\x1f\n\x0e\x63onnection_key\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x19\n\x08sequence\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02 \x00\x12\x18\n\x05\x66rame\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x08\"<\n\x11SendFrameResponse\x12\x15\n\rnext_sequence\x18\x01 \x01(\x04\x12\x10\n\x08repeated\x18\x02 \x01(\x08\"\x10\n\x0eOpenUdpRequest\"d\n\x0fOpenUdpResponse\x12\x11\n\tticket_id\x18\x01 \x01(\x0c\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x0c\n\x04port\x18\x04 \x01(\r\x12\x15\n\rticket_ttl_ms\x18\x05 \x01(\r2\xf3\x02\n\x0b\x45\x64geService\x12Q\n\x07\x43onnect\x12\x1b.chappe.mesh.v1.PacketBatch\x1a\x1b.chappe.mesh.v1.PacketBatch\"\x08\xf8\xbb\x18\x01\x80\xbc\x18\x01(\x01\x30\x01\x12P\n\x06Listen\x12\x1d.chappe.edge.v1.ListenRequest\x1a\x1b.chappe.mesh.v1.PacketBatch\"\x08\xf8\xbb\x18\x02\x80\xbc\x18\x01\x30\x01\x12Z\n\tSendFrame\x12 .chappe.edge.v1.SendFrameRequest\x1a!.chappe.edge.v1.SendFrameResponse\"\x08\xf8\xbb\x18\x03\x80\xbc\x18\x01\x12T\n\x07OpenUdp\x12\x1e.chappe.edge.v1.OpenUdpRequest\x1a\x1f.chappe.edge.v1.OpenUdpResponse\"\x08\xf8\xbb\x18\x04\x80\xbc\x18\x02\x1a\r\xa8\xbb\x18\x02\xb2\xbb\x18\x05loginb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,7 +43,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SENDFRAMEREQUEST'].fields_by_name['frame']._loaded_options = None
   _globals['_SENDFRAMEREQUEST'].fields_by_name['frame']._serialized_options = b'\272H\006z\004\030\200\200\010'
   _globals['_EDGESERVICE']._loaded_options = None
-  _globals['_EDGESERVICE']._serialized_options = b'\250\273\030\002'
+  _globals['_EDGESERVICE']._serialized_options = b'\250\273\030\002\262\273\030\005login'
   _globals['_EDGESERVICE'].methods_by_name['Connect']._loaded_options = None
   _globals['_EDGESERVICE'].methods_by_name['Connect']._serialized_options = b'\370\273\030\001\200\274\030\001'
   _globals['_EDGESERVICE'].methods_by_name['Listen']._loaded_options = None
@@ -65,5 +65,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENUDPRESPONSE']._serialized_start=392
   _globals['_OPENUDPRESPONSE']._serialized_end=492
   _globals['_EDGESERVICE']._serialized_start=495
-  _globals['_EDGESERVICE']._serialized_end=857
+  _globals['_EDGESERVICE']._serialized_end=866
 # @@protoc_insertion_point(module_scope)

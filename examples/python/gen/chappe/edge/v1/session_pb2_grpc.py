@@ -45,6 +45,11 @@ class SessionServiceStub:
                 request_serializer=chappe_dot_edge_dot_v1_dot_session__pb2.HeartbeatRequest.SerializeToString,
                 response_deserializer=chappe_dot_edge_dot_v1_dot_session__pb2.HeartbeatResponse.FromString,
                 _registered_method=True)
+        self.SetInvisible = channel.unary_unary(
+                '/chappe.edge.v1.SessionService/SetInvisible',
+                request_serializer=chappe_dot_edge_dot_v1_dot_session__pb2.SetInvisibleRequest.SerializeToString,
+                response_deserializer=chappe_dot_edge_dot_v1_dot_session__pb2.SetInvisibleResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer:
@@ -65,6 +70,14 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetInvisible(self, request, context):
+        """Hides this connection from presence, or shows it again; answered when look-ups see it. Others see a user online
+        while one of the user's connections is shown. Messages come either way.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +90,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.Heartbeat,
                     request_deserializer=chappe_dot_edge_dot_v1_dot_session__pb2.HeartbeatRequest.FromString,
                     response_serializer=chappe_dot_edge_dot_v1_dot_session__pb2.HeartbeatResponse.SerializeToString,
+            ),
+            'SetInvisible': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetInvisible,
+                    request_deserializer=chappe_dot_edge_dot_v1_dot_session__pb2.SetInvisibleRequest.FromString,
+                    response_serializer=chappe_dot_edge_dot_v1_dot_session__pb2.SetInvisibleResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +152,33 @@ class SessionService:
             '/chappe.edge.v1.SessionService/Heartbeat',
             chappe_dot_edge_dot_v1_dot_session__pb2.HeartbeatRequest.SerializeToString,
             chappe_dot_edge_dot_v1_dot_session__pb2.HeartbeatResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetInvisible(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chappe.edge.v1.SessionService/SetInvisible',
+            chappe_dot_edge_dot_v1_dot_session__pb2.SetInvisibleRequest.SerializeToString,
+            chappe_dot_edge_dot_v1_dot_session__pb2.SetInvisibleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from chappe.mesh.v1 import options_pb2 as chappe_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%chappe/mesh/v1/registry_service.proto\x12\x0e\x63happe.mesh.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63happe/mesh/v1/options.proto\"a\n\x0b\x45mitRequest\x12\x1b\n\nconnection\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x0c\n\x04svid\x18\x02 \x01(\r\x12\x0b\n\x03\x63md\x18\x03 \x01(\r\x12\x1a\n\x07payload\x18\x04 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\"\x1c\n\x0c\x45mitResponse\x12\x0c\n\x04gone\x18\x01 \x01(\x08\"\x92\x01\n\x0cRegistration\x12\x0c\n\x04svid\x18\x01 \x01(\r\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x13\n\x0binstance_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\x10\n\x08identity\x18\x05 \x01(\t\x12\r\n\x05\x66iles\x18\x06 \x03(\x0c\x12\x1c\n\x14max_concurrent_calls\x18\x07 \x01(\r\"\x13\n\x11RegistryHeartbeat\"\x0f\n\rRegistryDrain\"\xb8\x01\n\x0fRegisterRequest\x12\x34\n\x0cregistration\x18\x01 \x01(\x0b\x32\x1c.chappe.mesh.v1.RegistrationH\x00\x12\x36\n\theartbeat\x18\x02 \x01(\x0b\x32!.chappe.mesh.v1.RegistryHeartbeatH\x00\x12.\n\x05\x64rain\x18\x03 \x01(\x0b\x32\x1d.chappe.mesh.v1.RegistryDrainH\x00\x42\x07\n\x05\x65vent\"?\n\x10RegistryAccepted\x12\x15\n\rcontract_hash\x18\x01 \x01(\t\x12\x14\n\x0copen_methods\x18\x02 \x01(\r\"\x0e\n\x0cRegistryPing\"\x11\n\x0fRegistryDrained\"\xb3\x01\n\x10RegisterResponse\x12\x34\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32 .chappe.mesh.v1.RegistryAcceptedH\x00\x12,\n\x04ping\x18\x02 \x01(\x0b\x32\x1c.chappe.mesh.v1.RegistryPingH\x00\x12\x32\n\x07\x64rained\x18\x03 \x01(\x0b\x32\x1f.chappe.mesh.v1.RegistryDrainedH\x00\x42\x07\n\x05\x65vent2\xc1\x01\n\x0fRegistryService\x12[\n\x08Register\x12\x1f.chappe.mesh.v1.RegisterRequest\x1a .chappe.mesh.v1.RegisterResponse\"\x08\xf8\xbb\x18\x01\x80\xbc\x18\x03(\x01\x30\x01\x12K\n\x04\x45mit\x12\x1b.chappe.mesh.v1.EmitRequest\x1a\x1c.chappe.mesh.v1.EmitResponse\"\x08\xf8\xbb\x18\x02\x80\xbc\x18\x03\x1a\x04\xa8\xbb\x18\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%chappe/mesh/v1/registry_service.proto\x12\x0e\x63happe.mesh.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63happe/mesh/v1/options.proto\"a\n\x0b\x45mitRequest\x12\x1b\n\nconnection\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x0c\n\x04svid\x18\x02 \x01(\r\x12\x0b\n\x03\x63md\x18\x03 \x01(\r\x12\x1a\n\x07payload\x18\x04 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\"\x1c\n\x0c\x45mitResponse\x12\x0c\n\x04gone\x18\x01 \x01(\x08\"\x92\x01\n\x0cRegistration\x12\x0c\n\x04svid\x18\x01 \x01(\r\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x13\n\x0binstance_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\x10\n\x08identity\x18\x05 \x01(\t\x12\r\n\x05\x66iles\x18\x06 \x03(\x0c\x12\x1c\n\x14max_concurrent_calls\x18\x07 \x01(\r\"\x13\n\x11RegistryHeartbeat\"\x0f\n\rRegistryDrain\"\xb8\x01\n\x0fRegisterRequest\x12\x34\n\x0cregistration\x18\x01 \x01(\x0b\x32\x1c.chappe.mesh.v1.RegistrationH\x00\x12\x36\n\theartbeat\x18\x02 \x01(\x0b\x32!.chappe.mesh.v1.RegistryHeartbeatH\x00\x12.\n\x05\x64rain\x18\x03 \x01(\x0b\x32\x1d.chappe.mesh.v1.RegistryDrainH\x00\x42\x07\n\x05\x65vent\"?\n\x10RegistryAccepted\x12\x15\n\rcontract_hash\x18\x01 \x01(\t\x12\x14\n\x0copen_methods\x18\x02 \x01(\r\"\x0e\n\x0cRegistryPing\"\x11\n\x0fRegistryDrained\"\xb3\x01\n\x10RegisterResponse\x12\x34\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32 .chappe.mesh.v1.RegistryAcceptedH\x00\x12,\n\x04ping\x18\x02 \x01(\x0b\x32\x1c.chappe.mesh.v1.RegistryPingH\x00\x12\x32\n\x07\x64rained\x18\x03 \x01(\x0b\x32\x1f.chappe.mesh.v1.RegistryDrainedH\x00\x42\x07\n\x05\x65vent2\xe0\x01\n\x0fRegistryService\x12\x66\n\x08Register\x12\x1f.chappe.mesh.v1.RegisterRequest\x1a .chappe.mesh.v1.RegisterResponse\"\x13\xf8\xbb\x18\x01\x80\xbc\x18\x03\x92\xbc\x18\x07\x62\x61\x63kend(\x01\x30\x01\x12V\n\x04\x45mit\x12\x1b.chappe.mesh.v1.EmitRequest\x1a\x1c.chappe.mesh.v1.EmitResponse\"\x13\xf8\xbb\x18\x02\x80\xbc\x18\x03\x92\xbc\x18\x07\x62\x61\x63kend\x1a\r\xa8\xbb\x18\x05\xb2\xbb\x18\x05routeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,11 +38,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EMITREQUEST'].fields_by_name['payload']._loaded_options = None
   _globals['_EMITREQUEST'].fields_by_name['payload']._serialized_options = b'\272H\006z\004\030\200\200\004'
   _globals['_REGISTRYSERVICE']._loaded_options = None
-  _globals['_REGISTRYSERVICE']._serialized_options = b'\250\273\030\005'
+  _globals['_REGISTRYSERVICE']._serialized_options = b'\250\273\030\005\262\273\030\005route'
   _globals['_REGISTRYSERVICE'].methods_by_name['Register']._loaded_options = None
-  _globals['_REGISTRYSERVICE'].methods_by_name['Register']._serialized_options = b'\370\273\030\001\200\274\030\003'
+  _globals['_REGISTRYSERVICE'].methods_by_name['Register']._serialized_options = b'\370\273\030\001\200\274\030\003\222\274\030\007backend'
   _globals['_REGISTRYSERVICE'].methods_by_name['Emit']._loaded_options = None
-  _globals['_REGISTRYSERVICE'].methods_by_name['Emit']._serialized_options = b'\370\273\030\002\200\274\030\003'
+  _globals['_REGISTRYSERVICE'].methods_by_name['Emit']._serialized_options = b'\370\273\030\002\200\274\030\003\222\274\030\007backend'
   _globals['_EMITREQUEST']._serialized_start=116
   _globals['_EMITREQUEST']._serialized_end=213
   _globals['_EMITRESPONSE']._serialized_start=215
@@ -64,5 +64,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTERRESPONSE']._serialized_start=720
   _globals['_REGISTERRESPONSE']._serialized_end=899
   _globals['_REGISTRYSERVICE']._serialized_start=902
-  _globals['_REGISTRYSERVICE']._serialized_end=1095
+  _globals['_REGISTRYSERVICE']._serialized_end=1126
 # @@protoc_insertion_point(module_scope)
