@@ -48,6 +48,7 @@ export const errorRegistry = {
   LIMIT_REACHED: { number: 64, name: "LIMIT_REACHED", code: 9, retryable: false, text: "A limit of the service is reached, such as members of a group." },
   WRONG_STATE: { number: 65, name: "WRONG_STATE", code: 9, retryable: false, text: "The call does not fit the state of the connection." },
   CONTRACT_MISMATCH: { number: 66, name: "CONTRACT_MISMATCH", code: 9, retryable: false, text: "Another server of this SVID runs with a different contract." },
+  SEND_UNREADABLE: { number: 67, name: "SEND_UNREADABLE", code: 15, retryable: false, text: "The message came to harm after it was taken; its seq holds a placeholder. Send it again under a new id." },
   STALE_OWNER: { number: 80, name: "STALE_OWNER", code: 10, retryable: true, text: "Another owner has taken the partition." },
   CORRUPT: { number: 81, name: "CORRUPT", code: 15, retryable: false, text: "Stored data does not match its checksum." },
   HOLE: { number: 82, name: "HOLE", code: 15, retryable: false, text: "A range of the history is missing from every store." },

@@ -183,6 +183,9 @@ export const limits = Object.freeze({
   /** One record of the log. */
   maxRecordBytes: 1024 * 1024,
   maxEntriesPerRecord: 512,
+  /** Bytes kept of what could not be read, in the dead-letter log; and of that log in one partition of Kafka. */
+  maxDeadLetterBytes: 1024 * 1024 - 4_096,
+  kafkaDeadLetterBytes: 64 * 1024 * 1024,
   /** A push payload of so many bytes takes no further message. */
   maxPushPayloadBytes: 48 * 1024,
   /** Appends waiting in the log, in all. */

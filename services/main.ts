@@ -1,6 +1,7 @@
 /**
  * The program of every process: `serve [arguments]` (the default), `config check [arguments]`, `config doc`,
- * `engines up|down|status`, `migrate [--mysql-url URL]`, `certs --out DIR [--roles R,R]`. Settings are in all/settings.ts.
+ * `engines up|down|status`, `migrate [--mysql-url URL]`,
+ * `skip-record --partition N --offset N`, `certs --out DIR [--roles R,R]`. Settings are in all/settings.ts.
  */
 import { fileURLToPath } from "node:url";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
@@ -54,19 +55,26 @@ async function engines(args: readonly string[]): Promise<void> {
   return runEnginesCommand(args, console.log);
 }
 
+/** For a record that has stopped a partition. */
+async function skipRecord(args: readonly string[]): Promise<void> {
+  const { runSkipRecord } = await import("./all/skip-record-command.ts");
+  console.log(JSON.stringify(await runSkipRecord(args, process.env)));
+}
+
 async function main([command = "serve", ...rest]: readonly string[]): Promise<void> {
   if (command.startsWith("--")) return serve([command, ...rest]);
   if (command === "serve") return serve(rest);
   if (command === "config" && rest[0] === "check") return checkConfig(rest.slice(1));
   if (command === "config" && rest.join() === "doc") return console.log(describeSettings());
   if (command === "engines") return engines(rest);
+  if (command === "skip-record") return skipRecord(rest);
   if (command === "certs") {
     const { makeCertificates } = await import("./all/certs-command.ts");
     return console.log((await makeCertificates(rest)).join("\n"));
   }
   if (command === "migrate") return console.log(JSON.stringify(await migrateDatabase(rest, process.env)));
   const usage =
-    "usage: serve [arguments] | config check [arguments] | config doc | engines up|down|status | migrate [--mysql-url URL] | certs --out DIR [--roles R]";
+    "usage: serve [arguments] | config check [arguments] | config doc | engines up|down|status | migrate [--mysql-url URL] | certs --out DIR [--roles R] | skip-record --partition N --offset N";
   throw new ChappeError("INVALID_ARGUMENT", `unknown command ${command}\n${usage}`);
 }
 

@@ -30,6 +30,8 @@ export interface LogRecordEntry extends LogEntryHead {
 export interface DecodedEntry extends LogEntryHead {
   /** A view into the record; undefined when it was damaged: the message becomes a placeholder. */
   readonly body: Uint8Array | undefined;
+  /** What stands where the body should, intact or not. */
+  readonly found: Uint8Array;
 }
 
 /** Size of an EnvelopeEntry whose CRC field takes `crcSize` bytes, without tag and length. */
@@ -90,12 +92,8 @@ export function readEnvelopeEntry(
     else reader.skip(tag);
   }
   const bodyEnd = bodyStart + bodyBytes;
-  const body = intactBody(bodies, bodyStart, bodyEnd, bodyCrc);
-  into.push({ conversationId, senderId, clientMessageId, digest, deviceId, kind, traceContext, body });
+  const found = bodies.subarray(bodyStart, bodyEnd);
+  const body = found.length === bodyBytes && crc32(found) === bodyCrc ? found : undefined;
+  into.push({ conversationId, senderId, clientMessageId, digest, deviceId, kind, traceContext, body, found });
   return bodyEnd;
-}
-
-function intactBody(bodies: Uint8Array, start: number, end: number, crc: number): Uint8Array | undefined {
-  const body = bodies.subarray(start, end);
-  return body.length === end - start && crc32(body) === crc ? body : undefined;
 }

@@ -4,7 +4,12 @@ import { type EntryKind, LogRecordSchema, RecordEnvelopeSchema } from "@chappe/g
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ChappeError } from "../errors/chappe-error.ts";
-import { decodeLogRecord, encodeLogRecord, type LogRecordEntry, logEntrySize } from "./log-record.ts";
+import {
+  decodeLogRecord as decodeWithFound,
+  encodeLogRecord,
+  type LogRecordEntry,
+  logEntrySize,
+} from "./log-record.ts";
 import {
   anyBytes,
   anyEnum,
@@ -29,6 +34,9 @@ const anyEntry: fc.Arbitrary<LogRecordEntry> = fc.record({
   body: anyBytes,
 });
 const anyEntries = fc.array(anyEntry, { minLength: 1, maxLength: 4 });
+
+/** What the record says; what was found in place of a body is looked at on its own. */
+const decodeLogRecord = (bytes: Uint8Array) => decodeWithFound(bytes).map(({ found, ...entry }) => entry);
 
 const decode = (bytes: Uint8Array) => verdict("CORRUPT", () => decodeLogRecord(bytes));
 
@@ -160,4 +168,16 @@ test("answers garbage with CORRUPT", () => {
 
 test("a record needs an entry", () => {
   expect(() => encodeLogRecord([])).toThrow(ChappeError);
+});
+
+test("what stands in place of a damaged or cut body is there to be kept", () => {
+  fc.assert(
+    fc.property(anyEntries, fc.nat(300), (entries, cut) => {
+      const bytes = encodeLogRecord(entries);
+      const bodies = concat(entries.map(({ body }) => body));
+      fc.pre(cut <= bodies.length);
+      const found = concat(decodeWithFound(bytes.subarray(0, bytes.length - cut)).map((entry) => entry.found));
+      expect(found).toEqual(bodies.subarray(0, bodies.length - cut));
+    }),
+  );
 });

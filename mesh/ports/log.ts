@@ -1,5 +1,8 @@
-/** Topics of the log: messages; events on their way to devices; changes of accounts, sessions and profiles. */
-export type Topic = "messages" | "push" | "changes";
+/**
+ * Topics of the log: messages; events on their way to devices; changes of accounts, sessions and profiles; what MsgWriter
+ * could not read, for operators.
+ */
+export type Topic = "messages" | "push" | "changes" | "dead-letter";
 
 /** One durable record. */
 export interface LogEntry {

@@ -5,10 +5,13 @@ export interface SendKey {
   readonly clientMessageId: Uint8Array;
 }
 
+/** Digest of a send whose body was unreadable: no resend is equal to it. */
+export const noDigest = 0n;
+
 /** A settled send. */
 export interface SendRow extends SendKey {
   readonly seq: number;
-  /** First 8 bytes of the SHA-256 of the body. */
+  /** First 8 bytes of the SHA-256 of the body; noDigest when a placeholder stands in its place. */
   readonly digest: bigint;
   /** When the message became durable, Unix milliseconds. */
   readonly loggedTimeMs: number;

@@ -1,16 +1,14 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { answerPlain, answerProbe } from "@chappe/mesh/lifecycle/answer-probe.ts";
+import { answerPlain, answerProbe, type Readiness } from "@chappe/mesh/lifecycle/answer-probe.ts";
 import { listenOn } from "@chappe/mesh/lifecycle/listen-on.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 
 /** What createOpsServer needs. */
-export interface OpsServerOptions {
+export interface OpsServerOptions extends Readiness {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
-  /** Whether the process can do its work now. */
-  readonly ready: () => boolean;
 }
 
 /** Answers those who watch the process. */
@@ -20,9 +18,9 @@ export interface OpsServer {
 }
 
 /** Serves /livez (the process turns) and /readyz (it can do its work). UNAVAILABLE names the port when it is in use. */
-export async function createOpsServer({ host, port, ready }: OpsServerOptions): Promise<OpsServer> {
+export async function createOpsServer({ host, port, ...readiness }: OpsServerOptions): Promise<OpsServer> {
   const server = createServer((request, response) => {
-    if (!answerProbe(request.url ?? "", response, ready)) answerPlain(response, 404, "not found");
+    if (!answerProbe(request.url ?? "", response, readiness)) answerPlain(response, 404, "not found");
   });
   server.headersTimeout = limits.httpHeadersTimeoutMs;
   server.requestTimeout = limits.httpRequestTimeoutMs;

@@ -22,6 +22,8 @@ export interface Chappe {
   readonly listenerPorts: ListenerPorts;
   stats(): Readonly<Record<string, unknown>>;
   ready(): boolean;
+  /** What an operator must look at; undefined = nothing. */
+  remark(): string | undefined;
   /** Drains clients for `drainMs`, then stops everything in order. Idempotent. */
   close(drainMs?: number): Promise<void>;
 }
@@ -119,6 +121,7 @@ export async function startChappe(options: StartOptions): Promise<Chappe> {
     port,
     listenerPorts,
     ready: () => ready,
+    remark: modules.remark,
     stats: () => ({ login: login.stats(), ...modules.stats() }),
     close(drainMs = 0) {
       closing ??= close(drainMs);

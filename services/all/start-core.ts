@@ -37,6 +37,7 @@ export async function startCore({ settings, config, engines, logger }: CoreRoleO
   await opened.ready();
   return {
     ready: () => opened.isOpen(),
+    remark: modules.remark,
     async drain() {
       opened.goAway();
     },

@@ -165,6 +165,8 @@ class ModuleList {
   /** Closed after it, in order. */
   readonly parts: Part[] = [];
   readonly starts: (() => Promise<void>)[] = [];
+  /** What an operator must look at; undefined = nothing. */
+  remark: () => string | undefined = () => undefined;
 }
 
 function addBusiness(list: ModuleList, engines: Engines, options: ModulesOptions): void {
@@ -198,10 +200,17 @@ function addMsgReader(list: ModuleList, { store }: Engines, { shared }: ModulesO
   list.backends.push(reader.backend);
 }
 
+function remarkOf(stopped: readonly { partition: number; offset: number }[]): string | undefined {
+  if (stopped.length === 0) return undefined;
+  const places = stopped.map(({ partition, offset }) => `${partition} at offset ${offset}`).join(", ");
+  return `damaged records stop partitions of the message log: ${places}`;
+}
+
 function addMsgWriter(list: ModuleList, engines: Engines, { logger }: ModulesOptions): void {
   list.starts.push(async () => {
     const { writer, expiry } = await startWriting(engines, logger);
     list.stats.writer = () => writer.stats();
+    list.remark = () => remarkOf(writer.stats().stopped);
     list.parts.unshift(expiry, writer);
   });
 }
@@ -235,5 +244,7 @@ export async function startModules(engines: Engines, options: ModulesOptions) {
   for (const start of list.starts) await start();
   const stats = () => Object.fromEntries(Object.entries(list.stats).map(([name, read]) => [name, read()]));
   const { services, backends, endings, parts } = list;
-  return { services, svids: backends.map(({ svid }) => svid), stats, parts: [...endings, shared.route, ...parts] };
+  const svids = backends.map(({ svid }) => svid);
+  const remark = () => list.remark();
+  return { services, svids, stats, remark, parts: [...endings, shared.route, ...parts] };
 }

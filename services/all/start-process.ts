@@ -31,6 +31,7 @@ export interface RunningProcess {
   readonly opsPort?: number;
   readonly workerPids?: readonly number[];
   ready(): boolean;
+  remark?(): string | undefined;
   /** Drains for so long, then stops everything in order. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
@@ -85,7 +86,8 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   const { host, opsPort } = options.config;
   if (opsPort === undefined) return running;
   const ready = (): boolean => running.ready();
-  const ops = await createOpsServer({ host, port: opsPort, ready }).catch(async (error: unknown) => {
+  const remark = (): string | undefined => running.remark?.();
+  const ops = await createOpsServer({ host, port: opsPort, ready, remark }).catch(async (error: unknown) => {
     await running.close(0);
     throw error;
   });

@@ -39,6 +39,8 @@ export interface RunningRoles {
   readonly linkPort?: number;
   /** Whether every role can do its work now. */
   ready(): boolean;
+  /** What an operator must look at; undefined = nothing. */
+  remark(): string | undefined;
   /** Drains for at most `drainMs`, then stops the roles in the reverse order of their start. Idempotent. */
   close(drainMs?: number): Promise<void>;
 }
@@ -59,6 +61,7 @@ async function startCoreWithEngines(options: RolesOptions): Promise<RunningRole>
   );
   return {
     ready: () => core.ready(),
+    remark: () => core.remark?.(),
     drain: (within) => core.drain(within),
     async close() {
       await core.close();
@@ -107,6 +110,7 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
   return {
     ...started.ports,
     ready: () => closing === undefined && started.roles.every((role) => role.ready()),
+    remark: () => started.roles.map((role) => role.remark?.()).find((remark) => remark !== undefined),
     close(drainMs = 0) {
       closing ??= close(drainMs);
       return closing;

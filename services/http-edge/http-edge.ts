@@ -65,7 +65,7 @@ function createAnswer(options: HttpEdgeOptions) {
         return;
       }
       if (expectsContinue) response.writeContinue();
-      if (answerProbe(path, response, options.ready)) return;
+      if (answerProbe(path, response, { ready: options.ready })) return;
       if (!options.serveOther(request, response)) answerPlain(response, 404, "not found");
     };
 }

@@ -1,7 +1,7 @@
 import { SendState } from "@chappe/gen/proto/chappe/msg/v1/message_service_pb.ts";
 import { partitionOf } from "@chappe/mesh/ids/conversation-id.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
-import type { MessageStore, SendKey } from "@chappe/mesh/ports/message-store.ts";
+import { type MessageStore, noDigest, type SendKey } from "@chappe/mesh/ports/message-store.ts";
 import type { Lanes } from "./lanes.ts";
 
 /** What is known of a send. */
@@ -25,6 +25,7 @@ export async function getSend(
   const sequenced = (await store.progress([partition])).get(partition)?.nextOffset ?? 0;
   const [row] = await store.findSends([key]);
   if (row !== undefined) {
+    if (row.digest === noDigest) return { state: SendState.UNREADABLE, seq: row.seq };
     const same = digest === undefined || digest === row.digest;
     return { state: same ? SendState.SEQ : SendState.CONFLICT, seq: row.seq };
   }

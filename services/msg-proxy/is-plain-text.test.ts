@@ -1,9 +1,10 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { MessageContentSchema } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
+import { isPlainText } from "@chappe/mesh/codec/is-plain-text.ts";
 import { createRequestValidator } from "@chappe/mesh/rpc/validator.ts";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { isPlainText } from "./is-plain-text.ts";
+
 import { checkContent } from "./read-send.ts";
 
 const validator = createRequestValidator();

@@ -4,6 +4,7 @@ import { RawSendRequestSchema } from "@chappe/gen/proto/chappe/mesh/v1/raw_send_
 import { EntryKind } from "@chappe/gen/proto/chappe/mesh/v1/record_pb.ts";
 import { MessageContentSchema } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
 import { MessageService, SendResponseSchema } from "@chappe/gen/proto/chappe/msg/v1/message_service_pb.ts";
+import { bodyDigest } from "@chappe/mesh/codec/body-digest.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import type { MembershipViews } from "@chappe/mesh/membership/membership-view.ts";
 import type { BusinessStore } from "@chappe/mesh/ports/business-store.ts";
@@ -16,7 +17,7 @@ import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { getSend } from "./get-send.ts";
 import { createLanes } from "./lanes.ts";
-import { checkContent, digestOf, readSendRequest, toEntries } from "./read-send.ts";
+import { checkContent, readSendRequest, toEntries } from "./read-send.ts";
 import { createSendAdmission } from "./send-admission.ts";
 
 /** What createMsgProxy needs. */
@@ -81,7 +82,7 @@ export function createMsgProxy(options: MsgProxyOptions): MsgProxy {
     },
     async getSend({ conversationId, clientMessageId, content }, context) {
       const senderId = context.values.get(identityKey).userId;
-      const digest = content === undefined ? undefined : digestOf(toBinary(MessageContentSchema, content));
+      const digest = content === undefined ? undefined : bodyDigest(toBinary(MessageContentSchema, content));
       const status = await getSend({ log, store, lanes }, { conversationId, clientMessageId, senderId }, digest);
       return { state: status.state, seq: BigInt(status.seq) };
     },
@@ -89,7 +90,7 @@ export function createMsgProxy(options: MsgProxyOptions): MsgProxy {
       const content = create(MessageContentSchema, { kind: { case: "membership", value: membership! } });
       const body = toBinary(MessageContentSchema, content);
       const senderId = membership!.byUserId;
-      const entry = { conversationId, clientMessageId, senderId, digest: digestOf(body), deviceId: 0n, body };
+      const entry = { conversationId, clientMessageId, senderId, digest: bodyDigest(body), deviceId: 0n, body };
       await lanes.append(conversationId, [{ ...entry, kind: EntryKind.MEMBERSHIP, traceContext: noBytes }]);
       return {};
     },

@@ -1,7 +1,9 @@
-import { hash, randomUUIDv7 } from "node:crypto";
+import { randomUUIDv7 } from "node:crypto";
 import { fromBinary } from "@bufbuild/protobuf";
 import { EntryKind } from "@chappe/gen/proto/chappe/mesh/v1/record_pb.ts";
 import { type MessageContent, MessageContentSchema } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
+import { bodyDigest } from "@chappe/mesh/codec/body-digest.ts";
+import { isPlainText } from "@chappe/mesh/codec/is-plain-text.ts";
 import type { LogRecordEntry } from "@chappe/mesh/codec/log-record.ts";
 import { decodeSendRequest, type SendRequestFields } from "@chappe/mesh/codec/send-request.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
@@ -11,15 +13,9 @@ import { noBytes } from "@chappe/mesh/rpc/call.ts";
 import type { Identity } from "@chappe/mesh/rpc/identity.ts";
 import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
 import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
-import { isPlainText } from "./is-plain-text.ts";
 
 /** Messages of one SendRequest; the most that the contract allows. */
 const maxMessages = 64;
-
-/** First 8 bytes of the SHA-256 of a body, as the log and the dedupe rows keep it. */
-export function digestOf(body: Uint8Array): bigint {
-  return hash("sha256", body, "buffer").readBigUInt64LE(0);
-}
 
 /** A fresh UUIDv7 as 16 bytes. */
 function newMessageId(): Uint8Array {
@@ -71,7 +67,7 @@ export function toEntries(
       conversationId: request.conversationId,
       senderId: identity.userId,
       clientMessageId: clientMessageId.length > 0 ? clientMessageId : newMessageId(),
-      digest: digestOf(content),
+      digest: bodyDigest(content),
       deviceId: identity.deviceId,
       kind: EntryKind.USER,
       traceContext: traceContext.length > 0 ? traceContext : noBytes,

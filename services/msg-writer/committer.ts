@@ -8,6 +8,9 @@ import type { MessageStore, StoreCommit } from "@chappe/mesh/ports/message-store
 import { mergeCommits } from "./merge-commits.ts";
 import type { Step } from "./step-builder.ts";
 
+/** What is done again until it succeeds. */
+export type Retried = "push" | "dead-letter" | "commit";
+
 /** What createCommitter needs. */
 export interface CommitterOptions {
   readonly log: Log;
@@ -19,7 +22,7 @@ export interface CommitterOptions {
   /** Commits start at least so far apart, so that a busy writer commits in larger batches. */
   readonly commitIntervalMs: number;
   readonly onCommitted: (commit: StoreCommit) => void;
-  readonly onRetry: (what: "push" | "commit", error: ChappeError) => void;
+  readonly onRetry: (what: Retried, error: ChappeError) => void;
 }
 
 /**
@@ -92,7 +95,9 @@ class OrderedCommitter implements Committer {
 
   async #push(pending: Pending): Promise<void> {
     try {
-      await Promise.all([...pending.step.pushes].map(([partition, entries]) => this.#pushTo(partition, entries)));
+      const { pushes, deadLetters } = pending.step;
+      await Promise.all([...pushes].map(([partition, entries]) => this.#pushTo(partition, entries)));
+      if (deadLetters.length > 0) await this.#bury(deadLetters);
       pending.pushed = true;
       this.#wake?.();
     } catch (error) {
@@ -105,6 +110,12 @@ class OrderedCommitter implements Committer {
     const { log } = this.#options;
     for (const record of encodePushRecords(entries, limits.maxRecordBytes))
       await this.#retrying("push", () => log.append("push", partition, record));
+  }
+
+  async #bury(letters: Step["deadLetters"]): Promise<void> {
+    const { log } = this.#options;
+    for (const { partition, payload } of letters)
+      await this.#retrying("dead-letter", () => log.append("dead-letter", partition, payload));
   }
 
   async #run(): Promise<void> {
@@ -144,7 +155,7 @@ class OrderedCommitter implements Committer {
     return this.#queue.splice(0, count);
   }
 
-  async #retrying<T>(what: "push" | "commit", attempt: () => Promise<T>): Promise<T> {
+  async #retrying<T>(what: Retried, attempt: () => Promise<T>): Promise<T> {
     for (let waitMs = firstRetryMs; ; waitMs = Math.min(maxRetryMs, waitMs * 2)) {
       try {
         return await attempt();

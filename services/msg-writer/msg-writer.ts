@@ -1,4 +1,3 @@
-import { decodeLogRecord } from "@chappe/mesh/codec/log-record.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { createWindowGuard, type WindowGuard, type WindowStats } from "@chappe/mesh/hot-window/window-guard.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
@@ -7,7 +6,9 @@ import type { HotWindow } from "@chappe/mesh/ports/hot-window.ts";
 import type { Log, LogConsumer, LogSubscription, PartitionBatch } from "@chappe/mesh/ports/log.ts";
 import type { MessageStore, SendKey, SendRow, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
 import { type Committer, createCommitter } from "./committer.ts";
+import type { LogPlace } from "./dead-letters.ts";
 import { createIdFilter } from "./id-filter.ts";
+import { readRecord } from "./read-record.ts";
 import { createReplayGate, type ReplayGate } from "./replay-gate.ts";
 import { createSequencer, type PartitionInput, type RecordInput, sendKeyOf } from "./sequencer.ts";
 
@@ -32,8 +33,10 @@ export interface MsgWriterStats {
   readonly lag: number;
   /** undefined without a hot window. */
   readonly window: WindowStats | undefined;
-  /** Partitions stopped by a damaged envelope; an operator must look. */
-  readonly stoppedPartitions: readonly number[];
+  /** Messages whose body could not be read: placeholders. */
+  readonly unreadable: number;
+  /** Partitions stopped by a damaged envelope, and where; an operator must look. */
+  readonly stopped: readonly LogPlace[];
 }
 
 /** Owns partitions of the message log: gives each message its seq and commits it. */
@@ -61,7 +64,8 @@ class Writer implements LogConsumer, MsgWriter {
   readonly #sequencer = createSequencer();
   readonly #filter = createIdFilter();
   readonly #owned = new Map<number, Ownership>();
-  readonly #stopped = new Set<number>();
+  /** Offset of the record that stops it, by partition. */
+  readonly #stopped = new Map<number, number>();
   readonly replayed: Promise<void>;
   readonly #gate: ReplayGate;
   readonly #window: WindowGuard | undefined;
@@ -71,6 +75,7 @@ class Writer implements LogConsumer, MsgWriter {
   #committedMessages = 0;
   #duplicates = 0;
   #storeLookups = 0;
+  #unreadable = 0;
 
   constructor(options: MsgWriterOptions, gate: ReplayGate) {
     this.#options = options;
@@ -98,7 +103,10 @@ class Writer implements LogConsumer, MsgWriter {
 
   async revoked(partitions: readonly number[]): Promise<void> {
     await this.#abandon();
-    for (const partition of partitions) this.#owned.delete(partition);
+    for (const partition of partitions) {
+      this.#owned.delete(partition);
+      this.#stopped.delete(partition);
+    }
   }
 
   async records(batches: readonly PartitionBatch[]): Promise<void> {
@@ -111,6 +119,7 @@ class Writer implements LogConsumer, MsgWriter {
     const step = this.#sequencer.sequence(inputs, known);
     for (const row of step.commit.sends) this.#filter.add(row.clientMessageId);
     for (const { partition, nextOffset } of inputs) this.#owned.get(partition)!.nextOffset = nextOffset;
+    this.#unreadable += step.deadLetters.length;
     this.#committer.submit(step);
   }
 
@@ -121,7 +130,8 @@ class Writer implements LogConsumer, MsgWriter {
       storeLookups: this.#storeLookups,
       lag: this.#subscription?.lag() ?? 0,
       window: this.#window?.stats(),
-      stoppedPartitions: [...this.#stopped],
+      unreadable: this.#unreadable,
+      stopped: [...this.#stopped].map(([partition, offset]) => ({ partition, offset })),
     };
   }
 
@@ -174,9 +184,9 @@ class Writer implements LogConsumer, MsgWriter {
         throw new ChappeError("INTERNAL", `partition ${partition}: offset ${entry.offset} is not the next one`);
       }
       try {
-        records.push({ loggedTimeMs: entry.timeMs, entries: decodeLogRecord(entry.payload) });
+        records.push({ loggedTimeMs: entry.timeMs, entries: readRecord(entry.payload) });
       } catch (error) {
-        this.#stopped.add(partition);
+        this.#stopped.set(partition, entry.offset);
         this.#gate.skip(partition);
         this.#options.logger.error("msg-writer.stopped", { partition, offset: entry.offset, error });
         break;

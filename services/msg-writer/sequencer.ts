@@ -1,12 +1,12 @@
-import type { DecodedEntry } from "@chappe/mesh/codec/log-record.ts";
 import { conversationKey } from "@chappe/mesh/ids/conversation-id.ts";
 import type { SendKey, SendRow } from "@chappe/mesh/ports/message-store.ts";
+import type { ReadEntry } from "./read-record.ts";
 import { createStepBuilder, type Step } from "./step-builder.ts";
 
 /** Entries of one log record. */
 export interface RecordInput {
   readonly loggedTimeMs: number;
-  readonly entries: readonly DecodedEntry[];
+  readonly entries: readonly ReadEntry[];
 }
 
 /** Consecutive records of one partition. */
@@ -45,6 +45,19 @@ export function sendKeyOf(key: SendKey): string {
   return `${conversationKey(key.clientMessageId)}${conversationKey(key.conversationId)}${key.senderId}`;
 }
 
+function missingHeads(inputs: readonly PartitionInput[], heads: ReadonlyMap<string, number>): Uint8Array[] {
+  const missing = new Map<string, Uint8Array>();
+  for (const input of inputs) {
+    for (const record of input.records) {
+      for (const { conversationId } of record.entries) {
+        const key = conversationKey(conversationId);
+        if (!heads.has(key)) missing.set(key, conversationId);
+      }
+    }
+  }
+  return [...missing.values()];
+}
+
 /** An empty sequencer. */
 export function createSequencer(): Sequencer {
   const heads = new Map<string, number>();
@@ -53,8 +66,9 @@ export function createSequencer(): Sequencer {
   const sequence: Sequencer["sequence"] = (inputs, known) => {
     const step = createStepBuilder();
     for (const input of inputs) {
-      for (const record of input.records) {
-        for (const entry of record.entries) {
+      for (const [at, record] of input.records.entries()) {
+        const place = { partition: input.partition, offset: input.fromOffset + at };
+        for (const [index, entry] of record.entries.entries()) {
           const key = sendKeyOf(entry);
           const first = pending.get(key) ?? known.get(key);
           if (first !== undefined) {
@@ -65,6 +79,7 @@ export function createSequencer(): Sequencer {
           const seq = heads.get(conversation)! + 1;
           heads.set(conversation, seq);
           pending.set(key, step.accept(input.partition, conversation, entry, seq, record.loggedTimeMs));
+          if (entry.body === undefined) step.bury(place, index, entry, seq);
         }
       }
       step.advance(input);
@@ -73,18 +88,7 @@ export function createSequencer(): Sequencer {
   };
 
   return {
-    missingHeads(inputs) {
-      const missing = new Map<string, Uint8Array>();
-      for (const input of inputs) {
-        for (const record of input.records) {
-          for (const { conversationId } of record.entries) {
-            const key = conversationKey(conversationId);
-            if (!heads.has(key)) missing.set(key, conversationId);
-          }
-        }
-      }
-      return [...missing.values()];
-    },
+    missingHeads: (inputs) => missingHeads(inputs, heads),
     setHead: (conversationId, headSeq) => void heads.set(conversationKey(conversationId), headSeq),
     hasPending: (key) => pending.has(sendKeyOf(key)),
     sequence,

@@ -2,14 +2,22 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { EntryKind } from "@chappe/gen/proto/chappe/mesh/v1/record_pb.ts";
 import { MessageContentSchema, MessageKind, SendOutcome } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
 import { ByteWriter } from "@chappe/mesh/codec/byte-writer.ts";
-import type { DecodedEntry } from "@chappe/mesh/codec/log-record.ts";
 import { appendTaggedMessage, encodeMessageArrived, encodeSendSettled } from "@chappe/mesh/codec/message-events.ts";
 import type { MembershipChange, PushEntryFields } from "@chappe/mesh/codec/push-record.ts";
 import { conversationKey, directUsers, isGroupId } from "@chappe/mesh/ids/conversation-id.ts";
 import { uuidV7TimeMs } from "@chappe/mesh/ids/uuid-v7.ts";
 import { limits } from "@chappe/mesh/limits.ts";
-import type { MemberRow, MessageRun, ProgressStep, SendRow, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
+import {
+  type MemberRow,
+  type MessageRun,
+  noDigest,
+  type ProgressStep,
+  type SendRow,
+  type StoreCommit,
+} from "@chappe/mesh/ports/message-store.ts";
+import { encodeDeadLetter, type LogPlace } from "./dead-letters.ts";
 import { messageArrivedAddress, sendSettledAddress } from "./event-addresses.ts";
+import type { ReadEntry } from "./read-record.ts";
 import type { PartitionInput } from "./sequencer.ts";
 
 /** What one call of the sequencer brings about. */
@@ -17,13 +25,23 @@ export interface Step {
   readonly commit: StoreCommit;
   /** Push entries by partition, in order. */
   readonly pushes: ReadonlyMap<number, readonly PushEntryFields[]>;
+  /** Records for the dead-letter log, in order of the messages. */
+  readonly deadLetters: readonly DeadRecord[];
   readonly messages: number;
+}
+
+/** A record for a partition of the dead-letter log. */
+export interface DeadRecord {
+  readonly partition: number;
+  readonly payload: Uint8Array;
 }
 
 /** Collects the effects of accepted messages and of duplicates. */
 export interface StepBuilder {
-  accept(partition: number, conversation: string, entry: DecodedEntry, seq: number, loggedTimeMs: number): SendRow;
-  settleDuplicate(partition: number, entry: DecodedEntry, first: SendRow): void;
+  accept(partition: number, conversation: string, entry: ReadEntry, seq: number, loggedTimeMs: number): SendRow;
+  settleDuplicate(partition: number, entry: ReadEntry, first: SendRow): void;
+  /** Keeps what was found of an accepted message that has no body. */
+  bury(place: LogPlace, index: number, entry: ReadEntry, seq: number): void;
   advance(input: PartitionInput): void;
   finish(): Step;
 }
@@ -49,7 +67,7 @@ interface PushPart {
 
 interface OpenSettle {
   readonly partition: number;
-  readonly entry: DecodedEntry;
+  readonly entry: ReadEntry;
   readonly sends: { clientMessageId: Uint8Array; seq: number; outcome: SendOutcome; loggedTimeMs: number }[];
 }
 
@@ -57,17 +75,22 @@ const noChanges: readonly MembershipChange[] = [];
 /** Room for one or two messages of a run; most runs of a step hold no more. */
 const runStartBytes = 512;
 
-const messageKindOf = (entry: DecodedEntry): MessageKind => {
+const messageKindOf = (entry: ReadEntry): MessageKind => {
   if (entry.body === undefined) return MessageKind.UNREADABLE;
   return entry.kind === EntryKind.MEMBERSHIP ? MessageKind.SYSTEM : MessageKind.USER;
 };
 
 /** The members that a membership entry moves; none when its body is damaged. */
-function changesOf(entry: DecodedEntry): readonly MembershipChange[] {
+function changesOf(entry: ReadEntry): readonly MembershipChange[] {
   if (entry.kind !== EntryKind.MEMBERSHIP || entry.body === undefined) return noChanges;
   const { kind } = fromBinary(MessageContentSchema, entry.body);
   if (kind.case !== "membership") return noChanges;
   return kind.value.items.map(({ userId, joined, role }) => ({ userId, joined, role }));
+}
+
+function outcomeOf(first: SendRow, digest: bigint): SendOutcome {
+  if (first.digest === noDigest) return SendOutcome.UNREADABLE;
+  return first.digest === digest ? SendOutcome.SEQUENCED : SendOutcome.CONFLICT;
 }
 
 class EffectBuilder implements StepBuilder {
@@ -76,8 +99,9 @@ class EffectBuilder implements StepBuilder {
   readonly #sends: SendRow[] = [];
   readonly #members: MemberRow[] = [];
   readonly #progress: ProgressStep[] = [];
+  readonly #deadLetters: DeadRecord[] = [];
 
-  accept(partition: number, conversation: string, entry: DecodedEntry, seq: number, loggedTimeMs: number): SendRow {
+  accept(partition: number, conversation: string, entry: ReadEntry, seq: number, loggedTimeMs: number): SendRow {
     const run = this.#openRun(partition, conversation, entry, seq);
     const changes = changesOf(entry);
     this.#recordMembers(entry, seq, changes);
@@ -92,15 +116,20 @@ class EffectBuilder implements StepBuilder {
     const kind = messageKindOf(entry);
     appendTaggedMessage(run.writer, { seq, senderId, clientMessageId, sentTimeMs, loggedTimeMs, kind, content });
     run.count++;
-    const row: SendRow = { conversationId, senderId, clientMessageId, seq, digest, loggedTimeMs };
+    const kept = content === undefined ? noDigest : digest;
+    const row: SendRow = { conversationId, senderId, clientMessageId, seq, digest: kept, loggedTimeMs };
     this.#sends.push(row);
-    this.#settle(partition, entry, row, SendOutcome.SEQUENCED);
+    this.#settle(partition, entry, row, outcomeOf(row, digest));
     return row;
   }
 
-  settleDuplicate(partition: number, entry: DecodedEntry, first: SendRow): void {
-    const outcome = first.digest === entry.digest ? SendOutcome.SEQUENCED : SendOutcome.CONFLICT;
-    this.#settle(partition, entry, first, outcome);
+  settleDuplicate(partition: number, entry: ReadEntry, first: SendRow): void {
+    this.#settle(partition, entry, first, outcomeOf(first, entry.digest));
+  }
+
+  bury(place: LogPlace, index: number, entry: ReadEntry, seq: number): void {
+    const payload = encodeDeadLetter(place, index, entry, seq);
+    this.#deadLetters.push({ partition: place.partition, payload });
   }
 
   advance({ partition, epoch, fromOffset, nextOffset }: PartitionInput): void {
@@ -109,10 +138,10 @@ class EffectBuilder implements StepBuilder {
 
   finish(): Step {
     const rest = { progress: this.#progress, sends: this.#sends, members: this.#members };
-    return finishStep(this.#runs, this.#settles, rest);
+    return { ...finishStep(this.#runs, this.#settles, rest), deadLetters: this.#deadLetters };
   }
 
-  #openRun(partition: number, conversation: string, { conversationId }: DecodedEntry, seq: number): OpenRun {
+  #openRun(partition: number, conversation: string, { conversationId }: ReadEntry, seq: number): OpenRun {
     let run = this.#runs.get(conversation);
     if (run === undefined) {
       run = { partition, conversationId, firstSeq: seq, count: 0, writer: new ByteWriter(runStartBytes), parts: [] };
@@ -121,7 +150,7 @@ class EffectBuilder implements StepBuilder {
     return run;
   }
 
-  #settle(partition: number, entry: DecodedEntry, row: SendRow, outcome: SendOutcome): void {
+  #settle(partition: number, entry: ReadEntry, row: SendRow, outcome: SendOutcome): void {
     if (entry.deviceId === 0n) return;
     const key = `${entry.deviceId}/${entry.senderId}/${conversationKey(entry.conversationId)}`;
     let open = this.#settles.get(key);
@@ -133,7 +162,7 @@ class EffectBuilder implements StepBuilder {
     open.sends.push({ clientMessageId, seq, outcome, loggedTimeMs });
   }
 
-  #recordMembers({ conversationId }: DecodedEntry, seq: number, changes: readonly MembershipChange[]): void {
+  #recordMembers({ conversationId }: ReadEntry, seq: number, changes: readonly MembershipChange[]): void {
     for (const { userId, joined, role } of changes) {
       const bounds = joined ? { joinSeq: seq, leaveSeq: 0 } : { joinSeq: 0, leaveSeq: seq };
       this.#members.push({ conversationId, userId, role: joined ? role : 0, ...bounds });
@@ -154,7 +183,7 @@ function finishStep(
   open: ReadonlyMap<string, OpenRun>,
   settles: ReadonlyMap<string, OpenSettle>,
   rest: Omit<StoreCommit, "runs">,
-): Step {
+): Omit<Step, "deadLetters"> {
   const runs: MessageRun[] = [];
   const pushes = new Map<number, PushEntryFields[]>();
   const push = (partition: number, entry: PushEntryFields): void => {

@@ -1,6 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { SyncService } from "@chappe/gen/proto/chappe/business/v1/sync_service_pb.ts";
 import { type HelloResponse, SessionService } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
+import { MessageKind } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
 import { HistoryService } from "@chappe/gen/proto/chappe/msg/v1/message_service_pb.ts";
 import { createClient, type Client as ServiceClient } from "@connectrpc/connect";
 import type { ChappeClient } from "./client.ts";
@@ -81,7 +82,12 @@ class SocketClient implements ChappeClient {
       sync: this.call(SyncService),
       post: (packet) => this.#session.connection?.post(packet),
       onOwn: (message) =>
-        this.#outbox.arrived(message.conversationId, message.clientMessageId, message.seq, message.content),
+        this.#outbox.arrived(
+          message.conversationId,
+          message.clientMessageId,
+          message.seq,
+          message.kind === MessageKind.UNREADABLE ? undefined : message.content,
+        ),
     });
     wireEvents(
       { events: this.#events, session: this.#session, outbox: this.#outbox, receiver: this.#receiver },

@@ -51,6 +51,11 @@ function onSettled(settled: SendSettled, outbox: Outbox, receiver: Receiver, use
       receiver.noteHead(conversationId, seq);
       continue;
     }
+    if (outcome === SendOutcome.UNREADABLE) {
+      outbox.unreadable(conversationId, clientMessageId, seq);
+      receiver.noteHead(conversationId, seq);
+      continue;
+    }
     const send = outbox.sequenced(conversationId, clientMessageId, seq);
     if (send === undefined) receiver.noteHead(conversationId, seq);
     else receiver.take(conversationId, [ownMessage(send, seq, Number(loggedTimeMs), userId)]);

@@ -1,7 +1,7 @@
 import type { Topic } from "../../ports/log.ts";
 
 /** Topics by their number in the journal. Append only: the place is the number on disk. */
-export const topics: readonly Topic[] = ["messages", "push", "changes"];
+export const topics: readonly Topic[] = ["messages", "push", "changes", "dead-letter"];
 
 /** State record of the journal: offsets of some groups and, at the start of a segment, the ends of all partitions. */
 export interface StateRecord {

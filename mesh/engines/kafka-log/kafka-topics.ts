@@ -5,7 +5,7 @@ import type { Topic } from "../../ports/log.ts";
 import type { KafkaLogOptions } from "./kafka-log-options.ts";
 import { sleep } from "./sleep.ts";
 
-const topics: readonly Topic[] = ["messages", "push", "changes"];
+const topics: readonly Topic[] = ["messages", "push", "changes", "dead-letter"];
 const wantedCopies = 3;
 /** A record of the limit, with what Kafka puts around it. */
 const overheadBytes = 1_024;
@@ -35,9 +35,16 @@ async function createMissing(admin: Admin, options: KafkaLogOptions): Promise<vo
   const missing = topics.map((topic) => topicName(topic, options)).filter((name) => !there.has(name));
   if (missing.length === 0) return;
   const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
-  const common = { numPartitions: options.partitions, replicationFactor: copies, configEntries };
+  const common = { numPartitions: options.partitions, replicationFactor: copies };
+  const bounded = [...configEntries, { name: "retention.bytes", value: String(limits.kafkaDeadLetterBytes) }];
+  const dead = topicName("dead-letter", options);
+  const wanted = missing.map((topic) => ({
+    topic,
+    ...common,
+    configEntries: topic === dead ? bounded : configEntries,
+  }));
   // Its own wait for leaders gives up when the broker that it asks does not know all of the topics yet.
-  await admin.createTopics({ topics: missing.map((topic) => ({ topic, ...common })), waitForLeaders: false });
+  await admin.createTopics({ topics: wanted, waitForLeaders: false });
 }
 
 /** Number of partitions of a topic, once each has a leader: a new topic is not known to every broker at once. */

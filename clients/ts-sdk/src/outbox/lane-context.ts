@@ -26,9 +26,15 @@ export interface LaneContext {
 export function applyVerdict(send: PendingSend, verdict: Verdict, context: Pick<LaneContext, "settle" | "fail">): void {
   if (verdict.kind === "seq") context.settle(send, verdict.seq);
   else if (verdict.kind === "conflict") context.fail(send, conflictError(verdict.seq));
+  else if (verdict.kind === "unreadable") context.fail(send, unreadableError(verdict.seq));
 }
 
 /** The id had come before with another body. */
 export function conflictError(seq: number): ChappeClientError {
   return new ChappeClientError("ALREADY_EXISTS", `another message with this id has seq ${seq}; that one stands`);
+}
+
+/** The body came to harm after the server had taken it. */
+export function unreadableError(seq: number): ChappeClientError {
+  return new ChappeClientError("SEND_UNREADABLE", `the message was damaged; seq ${seq} is a placeholder: send it anew`);
 }

@@ -9,7 +9,7 @@ import type { IdClock } from "../uuid-v7.ts";
 import { Frame } from "./frame.ts";
 import { Gate } from "./gate.ts";
 import { Lane } from "./lane.ts";
-import { conflictError, type LaneContext } from "./lane-context.ts";
+import { conflictError, type LaneContext, unreadableError } from "./lane-context.ts";
 import type { OutboxEntry, OutboxStore } from "./outbox-store.ts";
 import { OutboxWriter } from "./outbox-writer.ts";
 import { ReceiptBook } from "./receipt-book.ts";
@@ -115,10 +115,22 @@ export class Outbox {
     if (send !== undefined) this.#fail(send, conflictError(seq));
   }
 
-  /** A message of this user's has come back from the conversation. */
-  arrived(conversationId: Uint8Array, clientMessageId: Uint8Array, seq: number, content: MessageContent): void {
+  /** The body came to harm after the server had taken it; a placeholder stands at `seq`. */
+  unreadable(conversationId: Uint8Array, clientMessageId: Uint8Array, seq: number): void {
+    const send = this.#find(conversationId, clientMessageId);
+    if (send !== undefined) this.#fail(send, unreadableError(seq));
+  }
+
+  /** A message of this user's has come back from the conversation; `content` is undefined for a placeholder. */
+  arrived(
+    conversationId: Uint8Array,
+    clientMessageId: Uint8Array,
+    seq: number,
+    content: MessageContent | undefined,
+  ): void {
     const send = this.#find(conversationId, clientMessageId);
     if (send === undefined) return;
+    if (content === undefined) return this.#fail(send, unreadableError(seq));
     if (equals(MessageContentSchema, content, send.content)) this.#settle(send, seq);
     else this.#fail(send, conflictError(seq));
   }

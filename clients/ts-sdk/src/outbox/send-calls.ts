@@ -20,6 +20,8 @@ const getSendAddress = methodAddress(MessageService.method.getSend)!;
 export type Verdict =
   | { readonly kind: "seq"; readonly seq: number }
   | { readonly kind: "conflict"; readonly seq: number }
+  /** Its body came to harm after it was taken; the seq holds a placeholder. */
+  | { readonly kind: "unreadable"; readonly seq: number }
   /** It never came. */
   | { readonly kind: "none" }
   /** The server would not say. */
@@ -50,6 +52,7 @@ export function createSendCalls(
     const { state, seq } = fromBinary(GetSendResponseSchema, answer);
     if (state === SendState.SEQ) return { kind: "seq", seq: Number(seq) };
     if (state === SendState.CONFLICT) return { kind: "conflict", seq: Number(seq) };
+    if (state === SendState.UNREADABLE) return { kind: "unreadable", seq: Number(seq) };
     return state === SendState.NONE ? { kind: "none" } : undefined;
   };
   return {

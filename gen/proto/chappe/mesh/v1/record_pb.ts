@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file chappe/mesh/v1/record.proto.
  */
 export const file_chappe_mesh_v1_record: GenFile = /*@__PURE__*/
-  fileDesc("ChtjaGFwcGUvbWVzaC92MS9yZWNvcmQucHJvdG8SDmNoYXBwZS5tZXNoLnYxIt8BCg1FbnZlbG9wZUVudHJ5EhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoDBIRCglzZW5kZXJfaWQYAiABKAYSGQoRY2xpZW50X21lc3NhZ2VfaWQYAyABKAwSDgoGZGlnZXN0GAQgASgGEhIKCmJvZHlfYnl0ZXMYBSABKA0SEAoIYm9keV9jcmMYBiABKAcSEQoJZGV2aWNlX2lkGAcgASgGEicKBGtpbmQYCCABKA4yGS5jaGFwcGUubWVzaC52MS5FbnRyeUtpbmQSFQoNdHJhY2VfY29udGV4dBgJIAEoDCJACg5SZWNvcmRFbnZlbG9wZRIuCgdlbnRyaWVzGAEgAygLMh0uY2hhcHBlLm1lc2gudjEuRW52ZWxvcGVFbnRyeSJDCglMb2dSZWNvcmQSEAoIZW52ZWxvcGUYASABKAwSFAoMZW52ZWxvcGVfY3JjGAIgASgHEg4KBmJvZGllcxgDIAEoDCJBChBNZW1iZXJzaGlwQ2hhbmdlEg8KB3VzZXJfaWQYASABKAYSDgoGam9pbmVkGAIgASgIEgwKBHJvbGUYAyABKA0ihAIKCVB1c2hFbnRyeRIXCg9jb252ZXJzYXRpb25faWQYASABKAwSEAoIdXNlcl9pZHMYAiADKAYSFgoOb25seV9kZXZpY2VfaWQYAyABKAYSGAoQZXhjZXB0X2RldmljZV9pZBgEIAEoBhIMCgRzdmlkGAUgASgNEgsKA2NtZBgGIAEoDRIPCgdwYXlsb2FkGAcgASgMEhEKCWZpcnN0X3NlcRgIIAEoBBIQCghsYXN0X3NlcRgJIAEoBBIxCgdjaGFuZ2VzGAogAygLMiAuY2hhcHBlLm1lc2gudjEuTWVtYmVyc2hpcENoYW5nZRIWCg5leGNlcHRfdXNlcl9pZBgLIAEoBiI4CgpQdXNoUmVjb3JkEioKB2VudHJpZXMYASADKAsyGS5jaGFwcGUubWVzaC52MS5QdXNoRW50cnkqVwoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABITCg9FTlRSWV9LSU5EX1VTRVIQARIZChVFTlRSWV9LSU5EX01FTUJFUlNISVAQAmIGcHJvdG8z");
+  fileDesc("ChtjaGFwcGUvbWVzaC92MS9yZWNvcmQucHJvdG8SDmNoYXBwZS5tZXNoLnYxIt8BCg1FbnZlbG9wZUVudHJ5EhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoDBIRCglzZW5kZXJfaWQYAiABKAYSGQoRY2xpZW50X21lc3NhZ2VfaWQYAyABKAwSDgoGZGlnZXN0GAQgASgGEhIKCmJvZHlfYnl0ZXMYBSABKA0SEAoIYm9keV9jcmMYBiABKAcSEQoJZGV2aWNlX2lkGAcgASgGEicKBGtpbmQYCCABKA4yGS5jaGFwcGUubWVzaC52MS5FbnRyeUtpbmQSFQoNdHJhY2VfY29udGV4dBgJIAEoDCJACg5SZWNvcmRFbnZlbG9wZRIuCgdlbnRyaWVzGAEgAygLMh0uY2hhcHBlLm1lc2gudjEuRW52ZWxvcGVFbnRyeSJDCglMb2dSZWNvcmQSEAoIZW52ZWxvcGUYASABKAwSFAoMZW52ZWxvcGVfY3JjGAIgASgHEg4KBmJvZGllcxgDIAEoDCJBChBNZW1iZXJzaGlwQ2hhbmdlEg8KB3VzZXJfaWQYASABKAYSDgoGam9pbmVkGAIgASgIEgwKBHJvbGUYAyABKA0ihAIKCVB1c2hFbnRyeRIXCg9jb252ZXJzYXRpb25faWQYASABKAwSEAoIdXNlcl9pZHMYAiADKAYSFgoOb25seV9kZXZpY2VfaWQYAyABKAYSGAoQZXhjZXB0X2RldmljZV9pZBgEIAEoBhIMCgRzdmlkGAUgASgNEgsKA2NtZBgGIAEoDRIPCgdwYXlsb2FkGAcgASgMEhEKCWZpcnN0X3NlcRgIIAEoBBIQCghsYXN0X3NlcRgJIAEoBBIxCgdjaGFuZ2VzGAogAygLMiAuY2hhcHBlLm1lc2gudjEuTWVtYmVyc2hpcENoYW5nZRIWCg5leGNlcHRfdXNlcl9pZBgLIAEoBiI4CgpQdXNoUmVjb3JkEioKB2VudHJpZXMYASADKAsyGS5jaGFwcGUubWVzaC52MS5QdXNoRW50cnkiugEKCkRlYWRMZXR0ZXISEQoJcGFydGl0aW9uGAEgASgNEg4KBm9mZnNldBgCIAEoBBINCgVpbmRleBgDIAEoDRIwCgZyZWFzb24YBCABKA4yIC5jaGFwcGUubWVzaC52MS5EZWFkTGV0dGVyUmVhc29uEgsKA3NlcRgFIAEoBBIsCgVlbnRyeRgGIAEoCzIdLmNoYXBwZS5tZXNoLnYxLkVudmVsb3BlRW50cnkSDQoFZm91bmQYByABKAwqVwoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABITCg9FTlRSWV9LSU5EX1VTRVIQARIZChVFTlRSWV9LSU5EX01FTUJFUlNISVAQAiq7AQoQRGVhZExldHRlclJlYXNvbhIiCh5ERUFEX0xFVFRFUl9SRUFTT05fVU5TUEVDSUZJRUQQABIfChtERUFEX0xFVFRFUl9SRUFTT05fQ0hFQ0tTVU0QARIdChlERUFEX0xFVFRFUl9SRUFTT05fRElHRVNUEAISIgoeREVBRF9MRVRURVJfUkVBU09OX1VOREVDT0RBQkxFEAMSHwobREVBRF9MRVRURVJfUkVBU09OX0VOVkVMT1BFEARiBnByb3RvMw");
 
 /**
  * Everything the writer needs to sequence one message without reading its body.
@@ -295,6 +295,69 @@ export const PushRecordSchema: GenMessage<PushRecord> = /*@__PURE__*/
   messageDesc(file_chappe_mesh_v1_record, 5);
 
 /**
+ * One record of the dead-letter log: what was left of a message whose place holds a placeholder.
+ *
+ * @generated from message chappe.mesh.v1.DeadLetter
+ */
+export type DeadLetter = Message<"chappe.mesh.v1.DeadLetter"> & {
+  /**
+   * Partition of the message log.
+   *
+   * @generated from field: uint32 partition = 1;
+   */
+  partition: number;
+
+  /**
+   * Offset of the record there.
+   *
+   * @generated from field: uint64 offset = 2;
+   */
+  offset: bigint;
+
+  /**
+   * Place of the message in the record, from 0.
+   *
+   * @generated from field: uint32 index = 3;
+   */
+  index: number;
+
+  /**
+   * What is wrong with it.
+   *
+   * @generated from field: chappe.mesh.v1.DeadLetterReason reason = 4;
+   */
+  reason: DeadLetterReason;
+
+  /**
+   * Seq of the placeholder; 0 for a whole record.
+   *
+   * @generated from field: uint64 seq = 5;
+   */
+  seq: bigint;
+
+  /**
+   * What the envelope says of the message; absent for a whole record.
+   *
+   * @generated from field: chappe.mesh.v1.EnvelopeEntry entry = 6;
+   */
+  entry?: EnvelopeEntry | undefined;
+
+  /**
+   * The bytes found: a body, or a record; cut to 1,044,480 bytes.
+   *
+   * @generated from field: bytes found = 7;
+   */
+  found: Uint8Array;
+};
+
+/**
+ * Describes the message chappe.mesh.v1.DeadLetter.
+ * Use `create(DeadLetterSchema)` to create a new message.
+ */
+export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
+  messageDesc(file_chappe_mesh_v1_record, 6);
+
+/**
  * What an entry of the message log is.
  *
  * @generated from enum chappe.mesh.v1.EntryKind
@@ -334,4 +397,59 @@ export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind] | UnknownEnum
  */
 export const EntryKindSchema: GenEnum<EntryKind> = /*@__PURE__*/
   enumDesc(file_chappe_mesh_v1_record, 0);
+
+/**
+ * Why something of the message log was put aside.
+ *
+ * @generated from enum chappe.mesh.v1.DeadLetterReason
+ */
+export const DeadLetterReason = {
+  /**
+   * Never written.
+   *
+   * @generated from enum value: DEAD_LETTER_REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The body does not match its CRC, or is cut off.
+   *
+   * @generated from enum value: DEAD_LETTER_REASON_CHECKSUM = 1;
+   */
+  CHECKSUM: 1,
+
+  /**
+   * The body does not match its digest.
+   *
+   * @generated from enum value: DEAD_LETTER_REASON_DIGEST = 2;
+   */
+  DIGEST: 2,
+
+  /**
+   * The body is what was written, but not what its kind says.
+   *
+   * @generated from enum value: DEAD_LETTER_REASON_UNDECODABLE = 3;
+   */
+  UNDECODABLE: 3,
+
+  /**
+   * The whole record: its envelope is damaged, and an operator had it skipped.
+   *
+   * @generated from enum value: DEAD_LETTER_REASON_ENVELOPE = 4;
+   */
+  ENVELOPE: 4,
+} as const;
+
+/**
+ * Why something of the message log was put aside.
+ *
+ * @generated from enum chappe.mesh.v1.DeadLetterReason
+ */
+export type DeadLetterReason = (typeof DeadLetterReason)[keyof typeof DeadLetterReason] | UnknownEnum;
+
+/**
+ * Describes the enum chappe.mesh.v1.DeadLetterReason.
+ */
+export const DeadLetterReasonSchema: GenEnum<DeadLetterReason> = /*@__PURE__*/
+  enumDesc(file_chappe_mesh_v1_record, 1);
 
