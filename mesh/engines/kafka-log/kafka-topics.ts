@@ -36,7 +36,9 @@ async function createMissing(admin: Admin, options: KafkaLogOptions): Promise<vo
   if (missing.length === 0) return;
   const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
   const common = { numPartitions: options.partitions, replicationFactor: copies };
-  const bounded = [...configEntries, { name: "retention.bytes", value: String(limits.kafkaDeadLetterBytes) }];
+  // Kafka deletes whole segments, and never the one that it writes to.
+  const bounds = { "retention.bytes": limits.kafkaDeadLetterBytes, "segment.bytes": limits.kafkaDeadLetterBytes / 4 };
+  const bounded = [...configEntries, ...Object.entries(bounds).map(([name, n]) => ({ name, value: String(n) }))];
   const dead = topicName("dead-letter", options);
   const wanted = missing.map((topic) => ({
     topic,
