@@ -1,6 +1,7 @@
 import { changeLimits } from "./limits/change-limits.ts";
 import { hotWindowLimits } from "./limits/hot-window-limits.ts";
 import { udpLimits } from "./limits/udp-limits.ts";
+import { proxyLimits } from "./limits/proxy-limits.ts";
 
 /** Every bound of the project, by name, unit last. Frozen: change one here or by configuration, never in passing. */
 export const limits = Object.freeze({
@@ -319,8 +320,6 @@ export const limits = Object.freeze({
   connectBurstPerAddress: 2_000,
   /** Client addresses without a connection whose rate is remembered. */
   maxIdleAddresses: 50_000,
-  /** Networks of proxies whose word about the client's address is taken. */
-  maxTrustedProxies: 64,
   /** A refused TCP connection is read so long, so that its client gets to the reason. */
   refusedLingerMs: 500,
   /** First buffer of a TCP frame that comes in pieces. */
@@ -391,4 +390,5 @@ export const limits = Object.freeze({
   maxBackendEventBytes: 64 * 1024,
   /** Unary gRPC calls in hand of one process. */
   maxGrpcCallsInFlight: 1_000,
+  ...proxyLimits,
 });

@@ -62,6 +62,12 @@ export function bearerOf(metadata: Metadata): string | undefined {
   return bearer.exec(String(metadata.get("authorization")[0] ?? ""))?.[1];
 }
 
+/** X-Forwarded-For of a call; undefined when it has none. */
+export function forwardedForOf(metadata: Metadata): string | undefined {
+  const hops = metadata.get("x-forwarded-for").map(String);
+  return hops.length === 0 ? undefined : hops.join(",");
+}
+
 /** The address in a peer of grpc-js, "address:port". */
 export function peerAddressOf(peer: string): string {
   return peer.slice(0, Math.max(0, peer.lastIndexOf(":"))).replace(/^\[|\]$/g, "");

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { limits } from "@chappe/mesh/limits.ts";
+import { createTrustedProxies } from "@chappe/mesh/rpc/trusted-proxies.ts";
 import { z } from "zod";
 import { checkCorsOrigins } from "../http-edge/cors.ts";
 import { type Setting, settings } from "./settings.ts";
@@ -25,6 +27,9 @@ const schema = z.strictObject({
   udpPort: port.optional(),
   opsPort: port.optional(),
   dataDirectory: z.string().min(1),
+  extraHosts: z.array(z.ipv4().or(z.ipv6())).max(limits.maxExtraHosts),
+  /** Addresses and networks. */
+  trustedProxies: z.array(z.string()),
   devMode: z.boolean(),
   json: z.boolean(),
   argon2MemoryKib: z.int().min(8).max(1_048_576),
@@ -132,6 +137,7 @@ function convert({ kind }: Setting, value: string): unknown {
 /** What does not fit together, though each value is one of its setting. */
 function checkTogether(config: Config): void {
   checkCorsOrigins(config.corsOrigins);
+  createTrustedProxies(config.trustedProxies);
   const { kafkaBrokers, mysqlUrl } = config;
   const isShared = kafkaBrokers.length > 0 && mysqlUrl !== undefined;
   const parts = coreRolesOf(config).size;

@@ -2,10 +2,10 @@ import { DeviceClass } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
 import type { LoginLimits, LoginOptions } from "../login/login-options.ts";
 import type { Config } from "./config.ts";
 
-/** Bounds and device policy of Login by the settings. */
-export function loginPolicyOf(config: Config): Pick<LoginOptions, "limits" | "singleDeviceClasses"> {
+/** Bounds, device policy and trusted proxies of Login by the settings. */
+export function loginPolicyOf(config: Config): Pick<LoginOptions, "limits" | "singleDeviceClasses" | "trustedProxies"> {
   const singleDeviceClasses = config.singleDeviceClasses.map((name) => DeviceClass[name]);
-  return { limits: loginLimitsOf(config), singleDeviceClasses };
+  return { limits: loginLimitsOf(config), singleDeviceClasses, trustedProxies: config.trustedProxies };
 }
 
 /** Bounds of Login that the settings change. */

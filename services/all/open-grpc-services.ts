@@ -24,7 +24,7 @@ export function openGrpcServices(
 ): GrpcServices {
   const registry = openRegistry(route, contracts, config, logger);
   const health = createHealth();
-  const edge = createGrpcEdge({ contracts, router: route, verifier });
+  const edge = createGrpcEdge({ contracts, router: route, verifier, trustedProxies: config.trustedProxies });
   return {
     addTo(server) {
       registry.addTo(server);

@@ -37,7 +37,8 @@ export interface ListenersOptions {
 /** Opens the listeners that the settings name; UNAVAILABLE names a port that is in use, and then none stays open. */
 export async function openListeners(options: ListenersOptions): Promise<Listeners> {
   const { login, config, verifier, validator, addServices } = options;
-  const { host, tcpPort, grpcPort, udpPort, sharesPorts: reusePort } = config;
+  const { host, tcpPort, grpcPort, udpPort, extraHosts, trustedProxies, sharesPorts: reusePort } = config;
+  const common = { login, host, reusePort, trustedProxies };
   const opened: { close(): Promise<void> }[] = [];
   const keep = <T extends { close(): Promise<void> }>(listener: T): T => {
     opened.unshift(listener);
@@ -47,13 +48,13 @@ export async function openListeners(options: ListenersOptions): Promise<Listener
     for (const listener of opened.splice(0)) await listener.close();
   };
   try {
-    const tcp = tcpPort === undefined ? undefined : keep(await acceptTcp({ login, host, port: tcpPort, reusePort }));
+    const tcp = tcpPort === undefined ? undefined : keep(await acceptTcp({ ...common, port: tcpPort, extraHosts }));
     const grpc =
       grpcPort === undefined
         ? undefined
-        : keep(await acceptGrpc({ login, host, port: grpcPort, reusePort, ...(addServices && { addServices }) }));
+        : keep(await acceptGrpc({ ...common, port: grpcPort, ...(addServices && { addServices }) }));
     const udp = udpPort === undefined ? undefined : keep(await acceptUdp({ login, host, port: udpPort, reusePort }));
-    const connect = acceptConnect({ login, verifier, validator, ...(udp && { openUdp: udp.openUdp }) });
+    const connect = acceptConnect({ login, verifier, validator, trustedProxies, ...(udp && { openUdp: udp.openUdp }) });
     return {
       ports: { ...(tcp && { tcp: tcp.port }), ...(grpc && { grpc: grpc.port }), ...(udp && { udp: udp.port }) },
       serve: (request, response) => connect.serve(request, response),

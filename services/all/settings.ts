@@ -33,6 +33,16 @@ const listening: readonly Setting[] = [
   }),
   number("udpPort", "UDP_PORT", "long connections over UDP; off unless named", { flag: "--udp-port" }),
   number("opsPort", "OPS_PORT", "/livez and /readyz of this process alone; off unless named", { flag: "--ops-port" }),
+  list(
+    "extraHosts",
+    "EXTRA_HOSTS",
+    "further addresses for HTTP, WebSocket and TCP: more targets for a proxy before it",
+  ),
+  list(
+    "trustedProxies",
+    "TRUSTED_PROXIES",
+    "addresses and networks of proxies: their X-Forwarded-For and PROXY v2 hold",
+  ),
   list("corsOrigins", "CORS_ORIGINS", "origins whose pages may call over HTTP; `*` alone = all"),
 ];
 

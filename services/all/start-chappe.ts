@@ -73,11 +73,23 @@ async function openDoors(
   { config, logger, serveOther }: StartOptions,
   ready: () => boolean,
 ) {
-  const { host, port, corsOrigins } = config;
+  const { host, port, corsOrigins, extraHosts, trustedProxies } = config;
   const { verifier, jwks } = tokens;
   let listeners: Listeners | undefined;
   const serveFirst: Listeners["serve"] = (request, response) => listeners?.serve(request, response) ?? false;
-  const common = { host, port, corsOrigins, serveFirst, services, verifier, validator, logger, ready };
+  const common = {
+    host,
+    port,
+    corsOrigins,
+    extraHosts,
+    trustedProxies,
+    serveFirst,
+    services,
+    verifier,
+    validator,
+    logger,
+    ready,
+  };
   const edge = await createHttpEdge({ ...common, serveOther: serveOther(jwks) });
   const login = openLogin(edge.server);
   try {

@@ -16,6 +16,7 @@ import { createHttpEdge } from "../http-edge/http-edge.ts";
 import { createLogin, type Login } from "../login/login.ts";
 import { createLoginBackend } from "../login/login-backend.ts";
 import { createSessionRegistry } from "../online/create-session-registry.ts";
+import { announceDoors } from "./announce-doors.ts";
 import type { Config } from "./config.ts";
 import { loginPolicyOf } from "./login-limits.ts";
 import type { MeshSettings } from "./mesh-settings.ts";
@@ -79,21 +80,23 @@ function createSessions({ settings, logger }: LoginRoleOptions, { transport }: R
 async function openDoors(options: LoginRoleOptions, mesh: Mesh, sessions: ReturnType<typeof createSessions>) {
   const { config, logger, serveOther } = options;
   const { links, tokenState, verifier } = mesh;
+  const { host, port, corsOrigins, extraHosts, trustedProxies, sharesPorts: reusePort } = config;
   const { router } = links;
   const contracts = createLiveContracts(createContracts(), 0);
   const validator = createRequestValidator();
   const state: { ready: boolean; listeners?: Listeners } = { ready: true };
   const health = createHealth();
-  const grpc = createGrpcEdge({ contracts, router, verifier });
+  const grpc = createGrpcEdge({ contracts, router, verifier, trustedProxies });
   const addServices = (to: GrpcServer): void => {
     for (const part of [grpc, health]) part.addTo(to);
   };
-  const { host, port, corsOrigins, sharesPorts: reusePort } = config;
   const edge = await createHttpEdge({
     host,
     port,
     reusePort,
     corsOrigins,
+    extraHosts,
+    trustedProxies,
     serveFirst: (request, response) => state.listeners?.serve(request, response) ?? false,
     services: forwardedServices(contracts, router, [EdgeService]),
     verifier,
@@ -115,6 +118,15 @@ async function openDoors(options: LoginRoleOptions, mesh: Mesh, sessions: Return
   return { edge, login, listeners: state.listeners, state, health };
 }
 
+type Doors = Awaited<ReturnType<typeof openDoors>>;
+
+/** Tells the Directory where clients come in. */
+function announce({ settings, config, directory, logger }: LoginRoleOptions, { edge, listeners }: Doors) {
+  const { advertiseHost, extraHosts } = config;
+  const ports = { http: edge.port, ...listeners.ports };
+  return announceDoors({ directory, instanceId: settings.instanceId, advertiseHost, extraHosts, ports, logger });
+}
+
 /** A Login process: long connections, and the API over HTTP, both by way of the Routes. */
 export async function startLogin(options: LoginRoleOptions): Promise<LoginRole> {
   let login: Login | undefined;
@@ -131,17 +143,25 @@ export async function startLogin(options: LoginRoleOptions): Promise<LoginRole> 
     throw error;
   });
   login = doors.login;
+  const leave = await announce(options, doors).catch(async (error: unknown) => {
+    for (const part of [doors.login, doors.listeners, doors.edge]) await part.close();
+    await closeMesh();
+    throw error;
+  });
   return {
     port: doors.edge.port,
     listenerPorts: doors.listeners.ports,
     stats: () => ({ login: doors.login.stats() }),
     ready: () => doors.state.ready && mesh.links.isOpen(),
     async drain({ signal }) {
+      // First: whoever is told where to come back to finds another process.
+      await leave();
       doors.health.setReady(false);
       doors.state.ready = false;
       await doors.login.drain({ signal });
     },
     async close() {
+      await leave();
       doors.state.ready = false;
       for (const part of [doors.login, doors.listeners, doors.edge]) await part.close();
       await closeMesh();

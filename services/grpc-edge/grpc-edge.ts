@@ -6,10 +6,18 @@ import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { authorize } from "@chappe/mesh/rpc/authorize.ts";
 import { type Call, noBytes, type Router } from "@chappe/mesh/rpc/call.ts";
 import { type MethodContract, svidOf } from "@chappe/mesh/rpc/contracts.ts";
-import { bearerOf, createUnaryCalls, deadlineOf, peerAddressOf, type UnaryCall } from "@chappe/mesh/rpc/grpc-unary.ts";
+import {
+  bearerOf,
+  createUnaryCalls,
+  deadlineOf,
+  forwardedForOf,
+  peerAddressOf,
+  type UnaryCall,
+} from "@chappe/mesh/rpc/grpc-unary.ts";
 import { type Identity, publicIdentity } from "@chappe/mesh/rpc/identity.ts";
 import type { LiveContracts } from "@chappe/mesh/rpc/live-contracts.ts";
 import type { TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
+import { createTrustedProxies, type TrustedProxies } from "@chappe/mesh/rpc/trusted-proxies.ts";
 import type { Server } from "@grpc/grpc-js";
 import { addReflection } from "./reflection.ts";
 
@@ -18,6 +26,8 @@ export interface GrpcEdgeOptions {
   readonly contracts: LiveContracts;
   readonly router: Router;
   readonly verifier: TokenVerifier;
+  /** Proxies whose X-Forwarded-For is taken. @default none */
+  readonly trustedProxies?: readonly string[];
 }
 
 /** Unary gRPC for every method that the contracts open to clients, and server reflection. */
@@ -46,12 +56,14 @@ function affinityOf({ affinity, method }: MethodContract, payload: Uint8Array): 
 
 class Edge implements GrpcEdge {
   readonly #options: GrpcEdgeOptions;
+  readonly #proxies: TrustedProxies;
   readonly #calls = createUnaryCalls();
   readonly #served = new Map<string, MethodContract>();
   #unfollow: () => void = () => undefined;
 
   constructor(options: GrpcEdgeOptions) {
     this.#options = options;
+    this.#proxies = createTrustedProxies(options.trustedProxies ?? []);
   }
 
   addTo(server: Server): void {
@@ -102,7 +114,7 @@ class Edge implements GrpcEdge {
       affinity: affinityOf(contract, call.request),
       deadlineMs: deadlineOf(call),
       traceContext: traceparent === "" ? noBytes : Buffer.from(traceparent, "latin1"),
-      clientAddress: peerAddressOf(call.getPeer()),
+      clientAddress: this.#proxies.clientOf(peerAddressOf(call.getPeer()), forwardedForOf(call.metadata)),
       signal,
     };
   }

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { answerPlain, answerProbe } from "@chappe/mesh/lifecycle/answer-probe.ts";
+import { listenAlso } from "@chappe/mesh/lifecycle/listen-also.ts";
 import { listenOn } from "@chappe/mesh/lifecycle/listen-on.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import { limits } from "@chappe/mesh/limits.ts";
@@ -27,6 +28,10 @@ export interface HttpEdgeOptions {
   readonly ready: () => boolean;
   /** Other processes listen on the same port. @default false */
   readonly reusePort?: boolean;
+  /** Further addresses with the same port. @default none */
+  readonly extraHosts?: readonly string[];
+  /** Proxies whose X-Forwarded-For is taken. @default none */
+  readonly trustedProxies?: readonly string[];
   /** Origins whose pages may call; "*" alone = every origin. @default none but the page's own */
   readonly corsOrigins?: readonly string[];
 }
@@ -83,16 +88,23 @@ export async function createHttpEdge(options: HttpEdgeOptions): Promise<HttpEdge
   server.headersTimeout = limits.httpHeadersTimeoutMs;
   server.requestTimeout = limits.httpRequestTimeoutMs;
   server.maxHeadersCount = limits.maxHttpHeaders;
+  server.keepAliveTimeout = limits.httpKeepAliveMs;
   server.maxConnections = limits.maxHttpConnections;
-  const { host = "127.0.0.1", port, reusePort = false } = options;
-  await listenOn(server, { host, port, reusePort });
+  const { host = "127.0.0.1", reusePort = false, extraHosts: hosts = [] } = options;
+  await listenOn(server, { host, port: options.port, reusePort });
+  const { port } = server.address() as AddressInfo;
+  const closeFurther = await listenAlso(server, { hosts, port, reusePort }).catch((error: unknown) => {
+    server.close();
+    throw error;
+  });
   return {
     server,
-    port: (server.address() as AddressInfo).port,
+    port,
     close: (graceMs = limits.httpCloseTimeoutMs) =>
       new Promise((resolve) => {
         const timer = setTimeout(() => server.closeAllConnections(), graceMs);
-        server.close(() => {
+        const ended = new Promise((resolveOwn) => server.close(resolveOwn));
+        void Promise.all([ended, closeFurther()]).then(() => {
           clearTimeout(timer);
           resolve();
         });

@@ -8,6 +8,7 @@ import { clientAddressKey } from "@chappe/mesh/rpc/client-address.ts";
 import type { MethodContract } from "@chappe/mesh/rpc/contracts.ts";
 import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
 import { methodContractsOf } from "@chappe/mesh/rpc/method-contracts.ts";
+import { createTrustedProxies, type TrustedProxies } from "@chappe/mesh/rpc/trusted-proxies.ts";
 import { createConnectRouter, createContextValues } from "@connectrpc/connect";
 import {
   compressionBrotli,
@@ -31,6 +32,12 @@ import { discardBody, readBody } from "./request-body.ts";
 export interface EdgeService {
   readonly service: DescService;
   readonly impl: object;
+}
+
+/** What createRpcHandler needs besides the services. */
+export interface RpcHandlerOptions extends Omit<EdgeRulesOptions, "contracts"> {
+  /** Proxies whose X-Forwarded-For is taken. @default none */
+  readonly trustedProxies?: readonly string[];
 }
 
 /** Answers RPC requests in the protocol they came in. */
@@ -95,10 +102,12 @@ class Handler implements RpcHandler {
   readonly #handlers = new Map<string, Universal>();
   readonly #contracts: ReadonlyMap<DescMethod, MethodContract>;
   readonly #any: Universal;
+  readonly #proxies: TrustedProxies;
   #inFlight = 0;
 
-  constructor(services: readonly EdgeService[], options: Omit<EdgeRulesOptions, "contracts">) {
+  constructor(services: readonly EdgeService[], options: RpcHandlerOptions) {
     this.#contracts = contractsOf(services);
+    this.#proxies = createTrustedProxies(options.trustedProxies ?? []);
     const rules = { ...options, contracts: this.#contracts };
     const router = createConnectRouter({
       grpc: false,
@@ -167,15 +176,17 @@ class Handler implements RpcHandler {
       const { signal = incoming.signal } = call;
       yield* readBody(request, call.maxBodyBytes, signal, () => errorOfSignal(signal));
     };
-    const contextValues = createContextValues()
-      .set(edgeCallKey, call)
-      .set(clientAddressKey, request.socket.remoteAddress ?? "");
+    const contextValues = createContextValues().set(edgeCallKey, call).set(clientAddressKey, this.#clientOf(request));
     const header = withDeadline(incoming.header);
     const answer = await handler({ ...incoming, header, body: body(), contextValues });
     const error = call.done && answer.status === 200 && !isGrpcWeb(header) ? undefined : untoldError(call);
     if (error === undefined) return answer;
     void answer.body?.[Symbol.asyncIterator]().return?.();
     return this.#refuse(handler, incoming, { error });
+  }
+
+  #clientOf({ socket, headers }: IncomingMessage): string {
+    return this.#proxies.clientOf(socket.remoteAddress ?? "", headers["x-forwarded-for"]?.toString());
   }
 
   /** Has the RPC library tell an error in the protocol of the request, without reading anything of it. */
@@ -204,9 +215,6 @@ function withDeadline(header: Headers): Headers {
 }
 
 /** Serves these services over Connect and gRPC-web. */
-export function createRpcHandler(
-  services: readonly EdgeService[],
-  options: Omit<EdgeRulesOptions, "contracts">,
-): RpcHandler {
+export function createRpcHandler(services: readonly EdgeService[], options: RpcHandlerOptions): RpcHandler {
   return new Handler(services, options);
 }

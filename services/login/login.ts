@@ -6,6 +6,7 @@ import { limits as defaultLimits } from "@chappe/mesh/limits.ts";
 import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
 import type { Delivery, DeliverySink } from "@chappe/mesh/rpc/delivery.ts";
 import { createRemoteLogins } from "@chappe/mesh/rpc/remote-logins.ts";
+import { createTrustedProxies } from "@chappe/mesh/rpc/trusted-proxies.ts";
 import { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
 import { createAddressLimits } from "./address-limits.ts";
 import { DevicePolicy } from "./device-policy.ts";
@@ -21,7 +22,6 @@ import { createSessionControl, type SessionControl } from "./session-control.ts"
 import { SessionIndex } from "./session-index.ts";
 import { drainPacket, pushPacket } from "./session-packets.ts";
 import { SharedPacket } from "./transport.ts";
-import { createTrustedProxies } from "./trusted-proxies.ts";
 import { acceptWebSockets } from "./web-socket/web-socket-acceptor.ts";
 
 /** The tier of long connections. */

@@ -13,12 +13,12 @@ import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { toConnectError } from "@chappe/mesh/rpc/connect-errors.ts";
 import { eventAddress } from "@chappe/mesh/rpc/event-address.ts";
 import type { TokenClaims, TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
+import { createTrustedProxies } from "@chappe/mesh/rpc/trusted-proxies.ts";
 import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
 import { createContextKey, createContextValues, type ServiceImpl } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { LoginDoor } from "../login-door.ts";
 import { pushPacket } from "../session-packets.ts";
-import { createTrustedProxies } from "../trusted-proxies.ts";
 import { ListenTransport } from "./listen-transport.ts";
 
 /** What acceptConnect needs. */

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import { BoundedMap } from "@chappe/mesh/auth/bounded-map.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import type { TrustedProxies } from "@chappe/mesh/rpc/trusted-proxies.ts";
 import { createAddressLimits } from "../address-limits.ts";
 import type { LoginLimits } from "../login-options.ts";
-import type { TrustedProxies } from "../trusted-proxies.ts";
 
 /**
  * Guards the gRPC port against clients that open streams only to drop them (HTTP/2 rapid reset): a connection whose

@@ -2,7 +2,8 @@ import { type AddressInfo, createServer, type Server as NetServer } from "node:n
 import { EdgeService } from "@chappe/gen/proto/chappe/edge/v1/edge_stream_pb.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { listenOn } from "@chappe/mesh/lifecycle/listen-on.ts";
-import { peerAddressOf } from "@chappe/mesh/rpc/grpc-unary.ts";
+import { forwardedForOf, peerAddressOf } from "@chappe/mesh/rpc/grpc-unary.ts";
+import { createTrustedProxies, type TrustedProxies } from "@chappe/mesh/rpc/trusted-proxies.ts";
 import {
   Metadata,
   ResponderBuilder,
@@ -14,7 +15,6 @@ import {
   type ServiceDefinition,
 } from "@grpc/grpc-js";
 import type { LoginDoor } from "../login-door.ts";
-import { createTrustedProxies, type TrustedProxies } from "../trusted-proxies.ts";
 import { createFrameWriter } from "../web-socket/frame-writer.ts";
 import { type ConnectGuard, createConnectGuard } from "./connect-guard.ts";
 import { type BatchStream, GrpcTransport } from "./grpc-transport.ts";
@@ -56,12 +56,12 @@ const service: ServiceDefinition = {
 };
 
 /** Bounds of an HTTP/2 session that grpc-js has no channel option for; it passes this object on to node:http2. */
-function boundSessions(server: Server, { limits }: LoginDoor): void {
+function boundSessions(server: Server, { limits }: LoginDoor, isBehindProxy: boolean): void {
   const { commonServerOptions } = server as unknown as { readonly commonServerOptions?: object };
   if (commonServerOptions === undefined) throw new ChappeError("INTERNAL", "grpc-js takes no HTTP/2 options any more");
   Object.assign(commonServerOptions, {
-    streamResetBurst: limits.grpcStreamResetBurst,
-    streamResetRate: limits.grpcStreamResetsPerSecond,
+    streamResetBurst: isBehindProxy ? limits.grpcProxyStreamResetBurst : limits.grpcStreamResetBurst,
+    streamResetRate: isBehindProxy ? limits.grpcProxyStreamResetsPerSecond : limits.grpcStreamResetsPerSecond,
     maxSessionInvalidFrames: limits.maxGrpcInvalidFrames,
     maxSessionRejectedStreams: limits.maxGrpcRejectedStreams,
     maxSendHeaderBlockLength: limits.maxHttpHeaderBytes,
@@ -79,7 +79,12 @@ function watchAbandoned(guard: ConnectGuard): ServerInterceptor {
   };
 }
 
-function createGrpcServer(login: LoginDoor, proxies: TrustedProxies, guard: ConnectGuard): Server {
+function createGrpcServer(
+  login: LoginDoor,
+  proxies: TrustedProxies,
+  guard: ConnectGuard,
+  isBehindProxy: boolean,
+): Server {
   const { limits } = login;
   const server = new Server({
     "grpc.max_concurrent_streams": limits.maxGrpcStreamsPerConnection,
@@ -91,14 +96,10 @@ function createGrpcServer(login: LoginDoor, proxies: TrustedProxies, guard: Conn
     "grpc.enable_channelz": 0,
     interceptors: [watchAbandoned(guard)],
   });
-  boundSessions(server, login);
+  boundSessions(server, login, isBehindProxy);
   const writer = createFrameWriter({ header: () => Buffer.alloc(0), usesMemo: false });
   const open = (call: BatchStream): void => {
-    const forwardedFor = call.metadata.get("x-forwarded-for").map(String);
-    const client = proxies.clientOf(
-      peerAddressOf(call.getPeer()),
-      forwardedFor.length === 0 ? undefined : forwardedFor.join(","),
-    );
+    const client = proxies.clientOf(peerAddressOf(call.getPeer()), forwardedForOf(call.metadata));
     const ticket = login.admit(client);
     if (ticket instanceof ChappeError) {
       const metadata = new Metadata();
@@ -117,7 +118,7 @@ export async function acceptGrpc(options: GrpcAcceptorOptions): Promise<GrpcAcce
   const { login, host = "127.0.0.1", port, reusePort = false, trustedProxies = [] } = options;
   const proxies = createTrustedProxies(trustedProxies);
   const guard = createConnectGuard(login.limits, proxies);
-  const grpc = createGrpcServer(login, proxies, guard);
+  const grpc = createGrpcServer(login, proxies, guard, trustedProxies.length > 0);
   options.addServices?.(grpc);
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const tcp: NetServer = createServer({ noDelay: true }, (socket) => {

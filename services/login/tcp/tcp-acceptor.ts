@@ -2,11 +2,12 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { packetSize } from "@chappe/mesh/codec/packet.ts";
 import { delimitedSize } from "@chappe/mesh/codec/wire-size.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { listenAlso } from "@chappe/mesh/lifecycle/listen-also.ts";
 import { listenOn } from "@chappe/mesh/lifecycle/listen-on.ts";
+import { createTrustedProxies, type TrustedProxies } from "@chappe/mesh/rpc/trusted-proxies.ts";
 import { DelayedCall } from "../delayed-call.ts";
 import type { LoginDoor } from "../login-door.ts";
 import { errorPacket } from "../session-packets.ts";
-import { createTrustedProxies, type TrustedProxies } from "../trusted-proxies.ts";
 import { createFrameWriter, type FrameWriter } from "../web-socket/frame-writer.ts";
 import { type ProxyHeader, readProxyHeader } from "./proxy-header.ts";
 import { lengthHeader } from "./tcp-frames.ts";
@@ -21,6 +22,8 @@ export interface TcpAcceptorOptions {
   readonly port: number;
   /** Other processes listen on the same port. @default false */
   readonly reusePort?: boolean;
+  /** Further addresses with the same port. @default none */
+  readonly extraHosts?: readonly string[];
   /** Proxies that must begin each connection with a PROXY protocol v2 header. @default none */
   readonly trustedProxies?: readonly string[];
 }
@@ -85,7 +88,7 @@ function createConnections(login: LoginDoor, proxies: TrustedProxies): (socket: 
 
 /** Takes long connections over TCP. UNAVAILABLE names the port when it is in use. */
 export async function acceptTcp(options: TcpAcceptorOptions): Promise<TcpAcceptor> {
-  const { login, host = "127.0.0.1", port, reusePort = false, trustedProxies = [] } = options;
+  const { login, host = "127.0.0.1", reusePort = false, trustedProxies = [], extraHosts: hosts = [] } = options;
   const connect = createConnections(login, createTrustedProxies(trustedProxies));
   const sockets = new Set<Socket>();
   const server: Server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
@@ -94,13 +97,18 @@ export async function acceptTcp(options: TcpAcceptorOptions): Promise<TcpAccepto
     connect(socket);
   });
   server.maxConnections = login.limits.maxConnections;
-  await listenOn(server, { host, port, reusePort });
+  await listenOn(server, { host, port: options.port, reusePort });
+  const { port } = server.address() as AddressInfo;
+  const closeFurther = await listenAlso(server, { hosts, port, reusePort }).catch((error: unknown) => {
+    server.close();
+    throw error;
+  });
   return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      }),
+    port,
+    async close() {
+      const ended = Promise.all([new Promise((resolve) => server.close(resolve)), closeFurther()]);
+      for (const socket of sockets) socket.destroy();
+      await ended;
+    },
   };
 }

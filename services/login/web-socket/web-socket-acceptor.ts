@@ -2,10 +2,10 @@ import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import type { TrustedProxies } from "@chappe/mesh/rpc/trusted-proxies.ts";
 import { WebSocketServer } from "ws";
 import type { LoginDoor } from "../login-door.ts";
 import type { LoginLimits } from "../login-options.ts";
-import type { TrustedProxies } from "../trusted-proxies.ts";
 import { createFrameWriter } from "./frame-writer.ts";
 import { WebSocketTransport } from "./web-socket-transport.ts";
 

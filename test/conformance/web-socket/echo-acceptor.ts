@@ -1,9 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { limits } from "@chappe/mesh/limits.ts";
+import { createTrustedProxies } from "@chappe/mesh/rpc/trusted-proxies.ts";
 import type { Session } from "@chappe/services/login/session.ts";
 import type { Transport } from "@chappe/services/login/transport.ts";
-import { createTrustedProxies } from "@chappe/services/login/trusted-proxies.ts";
 import { acceptWebSockets } from "@chappe/services/login/web-socket/web-socket-acceptor.ts";
 import type { WebSocketTransport } from "@chappe/services/login/web-socket/web-socket-transport.ts";
 

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
-import { limits } from "@chappe/mesh/limits.ts";
-import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
+import { limits } from "../limits.ts";
+import { invalidArgument } from "./invalid-argument.ts";
 
 /** The proxies whose word about the client's address is taken. */
 export interface TrustedProxies {
