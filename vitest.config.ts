@@ -21,6 +21,7 @@ export default defineConfig({
       project("e2e", ["test/e2e/**/*.test.ts"], 60_000, 1),
       project("hostile", ["test/hostile/**/*.test.ts", "test/conformance/**/*.test.ts"], 60_000, 1),
       project("polyglot", ["test/polyglot/**/*.test.ts"], 60_000, 1),
+      project("mesh", ["test/mesh/**/*.test.ts"], 60_000, 1),
       project("browser", ["test/browser/**/*.test.ts"], 120_000, 1),
       project("faults", ["test/faults/**/*.test.ts"], 300_000, 1),
     ],

@@ -1,7 +1,7 @@
 import { changeLimits } from "./limits/change-limits.ts";
 import { hotWindowLimits } from "./limits/hot-window-limits.ts";
-import { udpLimits } from "./limits/udp-limits.ts";
 import { proxyLimits } from "./limits/proxy-limits.ts";
+import { udpLimits } from "./limits/udp-limits.ts";
 
 /** Every bound of the project, by name, unit last. Frozen: change one here or by configuration, never in passing. */
 export const limits = Object.freeze({

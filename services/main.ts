@@ -1,6 +1,6 @@
 /**
  * The program of every process: `serve [arguments]` (the default), `config check [arguments]`, `config doc`,
- * `engines up|down|status`, `migrate [--mysql-url URL]`,
+ * `engines up|down|status`, `envoy config|check`, `migrate [--mysql-url URL]`,
  * `skip-record --partition N --offset N`, `certs --out DIR [--roles R,R]`. Settings are in all/settings.ts.
  */
 import { fileURLToPath } from "node:url";
@@ -72,9 +72,13 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<vo
     const { makeCertificates } = await import("./all/certs-command.ts");
     return console.log((await makeCertificates(rest)).join("\n"));
   }
+  if (command === "envoy") {
+    const { runEnvoyCommand } = await import("./all/envoy-command.ts");
+    return console.log(await runEnvoyCommand(rest));
+  }
   if (command === "migrate") return console.log(JSON.stringify(await migrateDatabase(rest, process.env)));
   const usage =
-    "usage: serve [arguments] | config check [arguments] | config doc | engines up|down|status | migrate [--mysql-url URL] | certs --out DIR [--roles R] | skip-record --partition N --offset N";
+    "usage: serve [arguments] | config check [arguments] | config doc | engines up|down|status | envoy config|check | migrate [--mysql-url URL] | certs --out DIR [--roles R] | skip-record --partition N --offset N";
   throw new ChappeError("INVALID_ARGUMENT", `unknown command ${command}\n${usage}`);
 }
 

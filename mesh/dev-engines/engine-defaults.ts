@@ -1,5 +1,11 @@
-/** Versions of the engines; packages/*.pom.xml and deploy/compose.yaml name the same. */
-export const engineVersions = Object.freeze({ kafka: "4.1.0", mariadb: "10.11", redis: "7.0.15", hbase: "2.6.2" });
+/** Versions of the engines; packages/ and deploy/compose.yaml name the same. */
+export const engineVersions = Object.freeze({
+  kafka: "4.1.0",
+  mariadb: "10.11",
+  redis: "7.0.15",
+  hbase: "2.6.2",
+  envoy: "1.40.0",
+});
 
 /** Number of servers of the Redis cluster that developers get. */
 export const devRedisClusterNodes = 3;

@@ -13,6 +13,9 @@ const maxWorkers = 64;
 /** Roles that a process may have; all of them make a whole. */
 export const wholeRoles = ["core", "login", "route", "online"] as const;
 
+/** The role that writes Envoy's files from the Directory. */
+const envoyControl = "envoy-control";
+
 /** What the role "core" stands for, in the order of their start: roles of their own on engines that processes share. */
 export const coreRoles = ["msg-writer", "push", "business", "msg-proxy", "msg-reader"] as const;
 
@@ -43,7 +46,7 @@ const schema = z.strictObject({
   connectionsPerAddress: z.int().min(1).optional(),
   connectsPerSecondPerAddress: z.int().min(1).optional(),
   singleDeviceClasses: z.array(z.enum(["WEB", "MOBILE", "DESKTOP", "BOT"])),
-  roles: z.array(z.enum([...wholeRoles, ...coreRoles])).min(1),
+  roles: z.array(z.enum([...wholeRoles, envoyControl, ...coreRoles])).min(1),
   instanceId: z.string().regex(/^[a-z0-9-]{1,40}$/),
   workers: z.int().min(1).max(maxWorkers),
   linkHost: z.string().min(1),
@@ -71,6 +74,8 @@ const schema = z.strictObject({
   tlsCaFile: z.string().min(1).optional(),
   tlsTrustDomain: z.string().regex(/^[a-z0-9.-]{1,200}$/),
   backendsFile: z.string().min(1).optional(),
+  envoySettingsFile: z.string().min(1).optional(),
+  envoyDirectory: z.string().min(1),
   /** "*" alone = every origin. */
   corsOrigins: z.array(z.string()),
   drainMs: z.int().min(0).max(600_000),

@@ -125,6 +125,8 @@ const meshing: readonly Setting[] = [
     fallback: "chappe",
   }),
   text("backendsFile", "BACKENDS_FILE", "JSON file with who may register gRPC servers; README has its form"),
+  text("envoySettingsFile", "ENVOY_SETTINGS_FILE", "JSON file with the settings of the Envoy before Login"),
+  text("envoyDirectory", "ENVOY_DIRECTORY", "folder with the files that Envoy watches", { fallback: ".chappe/envoy" }),
 ];
 
 const running: readonly Setting[] = [

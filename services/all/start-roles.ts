@@ -9,6 +9,7 @@ import type { ListenerPorts } from "./open-listeners.ts";
 import type { RunningRole } from "./running-role.ts";
 import type { ServeOther } from "./serve-other.ts";
 import { startCore } from "./start-core.ts";
+import { startEnvoyControl } from "./start-envoy-control.ts";
 import { startLogin } from "./start-login.ts";
 import { startOnline } from "./start-online.ts";
 import { startRoute } from "./start-route.ts";
@@ -74,8 +75,10 @@ async function startCoreWithEngines(options: RolesOptions): Promise<RunningRole>
 async function startInto({ roles, ports }: Started, options: RolesOptions): Promise<void> {
   const { config, logger, serveOther, engines } = options;
   const { directory, presence } = engines;
-  const settings = readMeshSettings(config);
   const has = (role: Config["roles"][number]): boolean => config.roles.includes(role);
+  if (has("envoy-control")) roles.push(startEnvoyControl(config, directory, logger));
+  if (config.roles.length === 1 && has("envoy-control")) return;
+  const settings = readMeshSettings(config);
   if (has("route")) {
     const route = await startRoute({ settings, config, directory, logger });
     roles.push(route);

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { limits } from "@chappe/mesh/limits.ts";
-import { cors } from "@connectrpc/connect";
+import { corsMethods, corsRequestHeaders, corsResponseHeaders } from "@chappe/mesh/rpc/cors-headers.ts";
 
 /** Lets pages of other origins call. */
 export interface CorsPolicy {
@@ -14,9 +14,9 @@ export interface CorsPolicy {
 /** Every origin; only when it is named, and alone. */
 const anyOrigin = "*";
 
-const allowedMethods = cors.allowedMethods.join(", ");
-const allowedHeaders = [...cors.allowedHeaders, "Authorization", "Traceparent"].join(", ");
-const exposedHeaders = [...cors.exposedHeaders, "Retry-After"].join(", ");
+const allowedMethods = corsMethods.join(", ");
+const allowedHeaders = corsRequestHeaders.join(", ");
+const exposedHeaders = corsResponseHeaders.join(", ");
 const maxAgeSeconds = String(limits.httpPreflightMaxAgeMs / 1000);
 
 const isOrigin = (text: string): boolean =>
