@@ -52,6 +52,7 @@ export const errorRegistry = {
   STALE_OWNER: { number: 80, name: "STALE_OWNER", code: 10, retryable: true, text: "Another owner has taken the partition." },
   CORRUPT: { number: 81, name: "CORRUPT", code: 15, retryable: false, text: "Stored data does not match its checksum." },
   HOLE: { number: 82, name: "HOLE", code: 15, retryable: false, text: "A range of the history is missing from every store." },
+  HISTORY_UNAVAILABLE: { number: 83, name: "HISTORY_UNAVAILABLE", code: 14, retryable: true, text: "The store of older messages does not answer; newer ones can be read meanwhile." },
 } as const satisfies Record<string, ErrorRow>;
 
 /** Name of an error. */

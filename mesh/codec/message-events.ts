@@ -51,6 +51,7 @@ const conversationIdTag = 0x0a;
 /** Field 2 of MessageArrived, ListMessagesResponse and SendSettled. */
 const itemsTag = 0x12;
 const seqTag = 0x08;
+const loggedTimeTag = 0x28;
 
 /** Appends a Message behind tag 0x12 and its length, as in MessageRun.bytes. Makes its own room. */
 export function appendTaggedMessage(writer: ByteWriter, message: MessageParts): void {
@@ -69,7 +70,7 @@ export function appendTaggedMessage(writer: ByteWriter, message: MessageParts): 
   writer.fixed64Field(0x11, message.senderId);
   writer.bytesField(0x1a, message.clientMessageId);
   writer.numberField(0x20, message.sentTimeMs);
-  writer.numberField(0x28, message.loggedTimeMs);
+  writer.numberField(loggedTimeTag, message.loggedTimeMs);
   writer.enumField(0x30, message.kind);
   if (content !== undefined) writer.delimited(0x3a, content);
 }
@@ -90,6 +91,19 @@ export function* walkTaggedMessages(bytes: Uint8Array): Generator<MessageSpan, v
     reader.leave(outer);
     yield { seq, start, end };
   }
+}
+
+/** When the first of tagged messages was logged, Unix milliseconds. CORRUPT when there is none, or it does not say. */
+export function firstLoggedTimeMs(bytes: Uint8Array): number {
+  const reader = new WireReader(bytes, "CORRUPT");
+  if (!reader.take(itemsTag)) return reader.fail("tagged messages begin with another field");
+  reader.enter();
+  while (reader.pos < reader.end) {
+    const tag = reader.tag();
+    if (tag === loggedTimeTag) return reader.number();
+    reader.skip(tag);
+  }
+  return reader.fail("a message without its time");
 }
 
 /** An encoded MessageArrived; `messages` are tagged messages. */

@@ -17,6 +17,8 @@ export const hotWindowLimits = {
   /** After a failure a window is left alone for so long at first, doubled up to the longest. */
   windowPauseMs: 100,
   maxWindowPauseMs: 5_000,
+  /** Ranges of one ListRanges call that are read at once. */
+  maxRangesAtOnce: 8,
   /** Reads of MsgReader that equal ones may wait for. */
   maxSharedReads: 4_096,
 } as const;

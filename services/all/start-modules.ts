@@ -193,9 +193,10 @@ function addMsgProxy(list: ModuleList, { log, store, business }: Engines, { shar
   list.stats.waiting = () => proxy.waitingMessages();
 }
 
-function addMsgReader(list: ModuleList, { store }: Engines, { shared }: ModulesOptions): void {
+function addMsgReader(list: ModuleList, { store, window }: Engines, { shared }: ModulesOptions): void {
   const { membership, validator } = shared;
-  const reader = createMsgReader({ store, membership, validator });
+  const reader = createMsgReader({ store, window, membership, validator });
+  list.stats.reader = () => reader.stats();
   list.services.push({ service: HistoryService, impl: reader.impl });
   list.backends.push(reader.backend);
 }

@@ -14,17 +14,17 @@ import { delimitedSize } from "@chappe/mesh/codec/wire-size.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import type { MembershipViews } from "@chappe/mesh/membership/membership-view.ts";
-import type { MessageStore } from "@chappe/mesh/ports/message-store.ts";
 import type { Backend, Call } from "@chappe/mesh/rpc/call.ts";
 import { svidOf } from "@chappe/mesh/rpc/contracts.ts";
 import { type Identity, identityKey } from "@chappe/mesh/rpc/identity.ts";
 import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { readableRange, readPage } from "./read-page.ts";
+import { findTime } from "./find-time.ts";
+import { type ReadableRange, readableRanges, readPage, readPageAround, readPages } from "./read-page.ts";
+import { createTieredReads, type TieredReads, type TierStats, type Tiers } from "./tiered-reads.ts";
 
 /** What createMsgReader needs. */
-export interface MsgReaderOptions {
-  readonly store: MessageStore;
+export interface MsgReaderOptions extends Tiers {
   readonly membership: MembershipViews;
   readonly validator: RequestValidator;
 }
@@ -35,6 +35,7 @@ export interface MsgReader {
   readonly impl: ServiceImpl<typeof HistoryService>;
   /** For Route: pages are copied from the store, never decoded. */
   readonly backend: Backend;
+  stats(): TierStats;
 }
 
 const listMessagesCmd = getOption(HistoryService.method.listMessages, cmd);
@@ -46,11 +47,30 @@ const userOf = (identity: Identity): bigint => {
   return identity.userId;
 };
 
+/** Where a page begins or ends; 0 = not said. */
+const placesOf = ({ fromSeq, beforeSeq, fromTimeMs, aroundSeq }: ListMessagesRequest) =>
+  Object.entries({ from_seq: fromSeq, before_seq: beforeSeq, from_time_ms: fromTimeMs, around_seq: aroundSeq });
+
+/** INVALID_ARGUMENT when more than one place is named. */
+function checkPlaces(request: ListMessagesRequest): void {
+  const [first, second] = placesOf(request).flatMap(([field, value]) => (value > 0n ? [field] : []));
+  if (first === undefined || second === undefined) return;
+  const message = `at most one of ${first} and ${second} may be set`;
+  throw new ChappeError("INVALID_ARGUMENT", message, { violations: [{ field: second, rule: "exclusive", message }] });
+}
+
+/** NOT_YET when a seq is beyond the last one that the page may begin with. */
+function checkCommitted(seq: number, lastSeq: number, { headSeq }: ReadableRange): void {
+  if (seq > lastSeq) throw new ChappeError("NOT_YET", `the committed head is ${headSeq}`);
+}
+
 class HistoryReader {
   readonly #options: MsgReaderOptions;
+  readonly reads: TieredReads;
 
   constructor(options: MsgReaderOptions) {
     this.#options = options;
+    this.reads = createTieredReads(options);
   }
 
   async handle({ cmd: number, payload, identity }: Call): Promise<Uint8Array> {
@@ -61,42 +81,40 @@ class HistoryReader {
   }
 
   async listMessages(request: ListMessagesRequest, userId: bigint): Promise<Uint8Array> {
-    const { store } = this.#options;
+    checkPlaces(request);
     const { conversationId } = request;
-    if (request.fromSeq > 0n && request.beforeSeq > 0n) {
-      const message = "at most one of from_seq and before_seq may be set";
-      const violations = [{ field: "before_seq", rule: "exclusive", message }];
-      throw new ChappeError("INVALID_ARGUMENT", message, { violations });
-    }
-    const readable = await readableRange(this.#options, userId, conversationId);
+    const [readable] = (await readableRanges(this.#options, userId, [conversationId])) as [ReadableRange];
+    const { headSeq, firstSeq } = readable;
     const maxMessages = request.limit === 0 ? limits.defaultPageMessages : request.limit;
     const bounds = { conversationId, maxMessages, maxBytes: limits.maxPageBytes };
+    const forward = (fromSeq: number) => readPage(this.reads, { ...bounds, fromSeq, toSeq: headSeq }, readable);
     if (request.fromSeq > 0n) {
-      const fromSeq = Number(request.fromSeq);
-      if (fromSeq > readable.headSeq + 1) throw new ChappeError("NOT_YET", `the committed head is ${readable.headSeq}`);
-      return readPage(store, { ...bounds, fromSeq, toSeq: readable.headSeq, fromEnd: false }, readable);
+      checkCommitted(Number(request.fromSeq), headSeq + 1, readable);
+      return forward(Number(request.fromSeq));
     }
-    const toSeq = request.beforeSeq > 0n ? Number(request.beforeSeq) - 1 : readable.headSeq;
-    return readPage(store, { ...bounds, fromSeq: 1, toSeq, fromEnd: true }, readable);
+    if (request.fromTimeMs > 0n) {
+      const span = { fromSeq: Math.max(1, firstSeq), toSeq: headSeq };
+      return forward(await findTime(this.reads, conversationId, span, Number(request.fromTimeMs)));
+    }
+    if (request.aroundSeq > 0n) {
+      const seq = Number(request.aroundSeq);
+      checkCommitted(seq, headSeq, readable);
+      return readPageAround(this.reads, { ...bounds, seq }, readable);
+    }
+    const toSeq = request.beforeSeq > 0n ? Number(request.beforeSeq) - 1 : headSeq;
+    return readPage(this.reads, { ...bounds, fromSeq: 1, toSeq, fromEnd: true }, readable);
   }
 
   async listRanges(request: ListRangesRequest, userId: bigint): Promise<Uint8Array> {
-    const { store } = this.#options;
-    const pages: Uint8Array[] = [];
-    let messagesLeft = limits.maxPageMessages;
-    let bytesLeft = limits.maxPageBytes;
-    for (const range of request.ranges) {
-      const { conversationId } = range;
-      const readable = await readableRange(this.#options, userId, conversationId);
-      const fromSeq = Number(range.fromSeq);
-      const full = messagesLeft <= 0 || bytesLeft <= 0;
-      const toSeq = full ? 0 : range.toSeq > 0n ? Number(range.toSeq) : readable.headSeq;
-      const wanted = { conversationId, fromSeq, toSeq, maxMessages: messagesLeft, maxBytes: bytesLeft, fromEnd: false };
-      const page = await readPage(store, wanted, readable);
-      messagesLeft -= Math.max(0, Math.min(toSeq, readable.headSeq) - fromSeq + 1);
-      bytesLeft -= page.length;
-      pages.push(page);
-    }
+    const ids = request.ranges.map(({ conversationId }) => conversationId);
+    const readable = await readableRanges(this.#options, userId, ids);
+    const ranges = request.ranges.map(({ conversationId, fromSeq, toSeq }, i) => {
+      const { headSeq } = readable[i]!;
+      const wanted = { conversationId, fromSeq: Number(fromSeq), toSeq: toSeq > 0n ? Number(toSeq) : headSeq };
+      return { wanted, readable: readable[i]! };
+    });
+    const bounds = { maxMessages: limits.maxPageMessages, maxBytes: limits.maxPageBytes };
+    const pages = await readPages(this.reads, ranges, bounds);
     const size = pages.reduce((sum, page) => sum + delimitedSize(page.length), 0);
     return encodeExact(size, (writer) => {
       for (const page of pages) writer.delimited(pageTag, page);
@@ -115,7 +133,7 @@ class HistoryReader {
   }
 }
 
-/** A MsgReader over a store. */
+/** A MsgReader over the tiers. */
 export function createMsgReader(options: MsgReaderOptions): MsgReader {
   const reader = new HistoryReader(options);
   return {
@@ -130,5 +148,6 @@ export function createMsgReader(options: MsgReaderOptions): MsgReader {
       },
     },
     backend: { svid: svidOf(HistoryService), handle: (call) => reader.handle(call) },
+    stats: () => reader.reads.stats(),
   };
 }

@@ -26,8 +26,8 @@ export interface CommitterOptions {
 }
 
 /**
- * Takes steps to the push log and the hot window, and then, last, to the store, in order. Every effect before the commit repeats
- * harmlessly. A retryable failure is repeated until it succeeds or the committer is abandoned; any other ends it.
+ * Takes steps to the push log and the hot window and then, last, to the store, in order. Every effect before the commit
+ * repeats harmlessly. A retryable failure is repeated until it succeeds or the committer is abandoned; any other ends it.
  */
 export interface Committer {
   /** Throws when the committer has failed: then nothing of the step takes effect. */

@@ -12,23 +12,28 @@ export interface TestServer {
   readonly port: number;
   readonly listenerPorts: Chappe["listenerPorts"];
   readonly dataDirectory: string;
-  /** Stops the server and starts it again on the same data. */
-  restart(): Promise<void>;
+  stats(): ReturnType<Chappe["stats"]>;
+  /** Stops the server and starts it again on the same data, which `between` may change meanwhile. */
+  restart(between?: () => Promise<void>): Promise<void>;
   /** Stops the server and deletes its data. */
   close(): Promise<void>;
 }
 
-/** Starts every role in this process on any free port, with cheap password hashes; `moreArgs` as for `npm start`. */
-export async function startTestServer(moreArgs: readonly string[] = []): Promise<TestServer> {
+/** Starts every role in this process on any free port, with cheap password hashes; arguments and variables as for `npm start`. */
+export async function startTestServer(
+  moreArgs: readonly string[] = [],
+  moreEnv: Readonly<Record<string, string>> = {},
+): Promise<TestServer> {
   const dataDirectory = mkdtempSync(join(tmpdir(), "chappe-e2e-"));
   const start = (port: number): Promise<Chappe> => {
     const args = ["--port", String(port), "--data", dataDirectory, "--json", ...moreArgs];
     const env = { CHAPPE_ARGON2_MEMORY_KIB: "8", CHAPPE_ARGON2_PASSES: "1", CHAPPE_AUTH_ATTEMPT_BURST: "100000" };
+    const config = readConfig(args, { ...env, ...moreEnv });
     const serveOther = createServeOther(join(dataDirectory, "no-pages"), { demoNames: [], demoPassword: "" });
     const onFailed = (error: Error): void => {
       throw error;
     };
-    return startChappe({ config: readConfig(args, env), logger: silentLogger, serveOther, onFailed });
+    return startChappe({ config, logger: silentLogger, serveOther, onFailed });
   };
   let chappe = await start(0);
   const { port } = chappe;
@@ -37,8 +42,10 @@ export async function startTestServer(moreArgs: readonly string[] = []): Promise
     port,
     listenerPorts: chappe.listenerPorts,
     dataDirectory,
-    async restart() {
+    stats: () => chappe.stats(),
+    async restart(between) {
       await chappe.close();
+      await between?.();
       chappe = await start(port);
     },
     async close() {

@@ -24,6 +24,20 @@ export interface WaitOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** Which messages of a conversation; at most one of `before`, `after`, `since` and `around`. */
+export interface HistoryOptions extends WaitOptions {
+  /** Those just before this seq. */
+  readonly before?: number;
+  /** Those just after this seq. */
+  readonly after?: number;
+  /** From the first one on that the server took at or after this time. */
+  readonly since?: Date;
+  /** Half of them before this seq, the others from it on. */
+  readonly around?: number;
+  /** At most so many, up to 200. @default 50 */
+  readonly limit?: number;
+}
+
 /** One conversation. */
 export interface Conversation {
   readonly id: Uint8Array;
@@ -36,12 +50,10 @@ export interface Conversation {
   /** As `client.send`. */
   send(content: SendContent, options?: { readonly signal?: AbortSignal }): SendHandle;
   /**
-   * Messages of the server's, in order of seq: those just before `before`, those just after `after` (one of the two),
-   * or the newest. At most `limit` (200, default 50).
+   * A page of the server's messages, in order of seq; the newest unless the options say which. HISTORY_UNAVAILABLE, which
+   * may be tried again, when older ones cannot be read for now.
    */
-  history(
-    options?: WaitOptions & { readonly before?: number; readonly after?: number; readonly limit?: number },
-  ): Promise<readonly ReceivedMessage[]>;
+  history(options?: HistoryOptions): Promise<readonly ReceivedMessage[]>;
   /** Everything up to `seq` was read; the other members' `read` says so. Never goes back. */
   markRead(seq: number, options?: WaitOptions): Promise<void>;
   /** How far the members have got. */
@@ -71,10 +83,9 @@ export function createConversation(id: Uint8Array, context: ConversationContext)
     },
     messages: (options = {}) => receiver.open(key, options.signal),
     send: (content, options = {}) => outbox.send(id, content, options.signal),
-    async history({ before = 0, after, limit = 0, ...wait } = {}) {
-      const fromSeq = after === undefined ? 0n : BigInt(after + 1);
-      const request = { conversationId: id, beforeSeq: BigInt(before), fromSeq, limit };
-      const page = await history.listMessages(request, boundsOf(wait)).catch(throwClientError);
+    async history(options = {}) {
+      const request = { conversationId: id, ...placeOf(options), limit: options.limit ?? 0 };
+      const page = await history.listMessages(request, boundsOf(options)).catch(throwClientError);
       return page.messages.map((message) => toReceived(id, message, userId));
     },
     async markRead(seq, wait = {}) {
@@ -90,6 +101,14 @@ export function createConversation(id: Uint8Array, context: ConversationContext)
     },
   };
 }
+
+const placeOf = ({ before = 0, after, since, around = 0 }: HistoryOptions) => ({
+  beforeSeq: BigInt(before),
+  fromSeq: after === undefined ? 0n : BigInt(after + 1),
+  // 0 says "no time", and no message is from 1970.
+  fromTimeMs: since === undefined ? 0n : BigInt(Math.max(1, since.getTime())),
+  aroundSeq: BigInt(around),
+});
 
 function boundsOf({ signal, timeoutMs }: WaitOptions): { signal?: AbortSignal; timeoutMs?: number } {
   return { ...(signal === undefined ? {} : { signal }), ...(timeoutMs === undefined ? {} : { timeoutMs }) };

@@ -16,7 +16,7 @@ export type { ChappeClient } from "./client.ts";
 export { ChappeClientError, type Violation } from "./client-error.ts";
 export { connect } from "./connect.ts";
 export type { ConnectOptions } from "./connect-options.ts";
-export type { Conversation, MemberCursor, WaitOptions } from "./conversation.ts";
+export type { Conversation, HistoryOptions, MemberCursor, WaitOptions } from "./conversation.ts";
 export {
   conversationIdFromString,
   conversationIdToString,

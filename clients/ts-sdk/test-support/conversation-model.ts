@@ -1,4 +1,5 @@
 import { create, equals } from "@bufbuild/protobuf";
+import type { ErrorName } from "@chappe/gen/errors.ts";
 import {
   type Message,
   type MessageContent,
@@ -32,6 +33,8 @@ export class ConversationModel {
   readonly messages: Message[] = [];
   /** First seq each member may read; 1 when it says nothing. */
   readonly firstSeqs = new Map<bigint, number>();
+  /** What a range of it is refused with. */
+  refusal: ErrorName | undefined;
   #log: LogEntry[] = [];
   readonly #bySend = new Map<string, Message>();
 

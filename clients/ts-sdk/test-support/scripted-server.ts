@@ -283,6 +283,7 @@ export class ScriptedServer {
     const pages = [];
     for (const { conversationId, fromSeq, toSeq } of request.ranges) {
       const model = this.conversation(Uint8Array.from(conversationId));
+      if (model.refusal !== undefined) return { error: model.refusal };
       if (fromSeq > BigInt(model.head) || toSeq > BigInt(model.head)) return { error: "NOT_YET" };
       const from = Math.max(Number(fromSeq), model.firstSeq(userId));
       const to = toSeq === 0n ? model.head : Number(toSeq);

@@ -138,7 +138,7 @@ export class Puller {
   }
 
   #failed(feeds: readonly Feed[], error: ChappeClientError): void {
-    const ofOneRange = !error.retryable || error.name === "NOT_YET";
+    const ofOneRange = !error.retryable || error.name === "NOT_YET" || error.name === "HISTORY_UNAVAILABLE";
     if (ofOneRange && feeds.length > 1) {
       for (const feed of feeds) this.#wants.set(feed, { attempt: 0, notBeforeMs: 0, alone: true });
       return;

@@ -143,6 +143,19 @@ describe("catching up", () => {
     expect(client.conversation(other).have).toBe(0);
     expect(seen.seqs(other)).toEqual([]);
   });
+
+  test("one whose older messages are out of reach for now stops no other, not even until they are back", async () => {
+    await start();
+    const other = directConversationId(1n, 3n);
+    write(3, other);
+    write(3);
+    fixture.server.conversation(other).refusal = "HISTORY_UNAVAILABLE";
+    // Whoever waits before it asks again waits for longer than the test.
+    const client = await fixture.join(1, { limits: { retryBaseMs: 3_600_000, retryMaxMs: 7_200_000 } });
+    const seen = collect(client);
+    await seen.reached(conversation, 3);
+    expect(seen.seqs(other)).toEqual([]);
+  });
 });
 
 describe("pushes", () => {
