@@ -72,7 +72,7 @@ export async function openEngines(
     const stores = await openStores(config, logger, onFailed);
     const store = keep(stores.store);
     const business = keep(stores.business);
-    const hotWindow = openHotWindow(config);
+    const hotWindow = await openHotWindow(config, business);
     const window = hotWindow && keep(hotWindow);
     const log = keep(await openLog(config, logger, onFailed));
     const presence = shared?.presence ?? keep(createMemoryPresence());

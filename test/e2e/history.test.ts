@@ -1,5 +1,6 @@
 import { SyncService } from "@chappe/gen/proto/chappe/business/v1/sync_service_pb.ts";
 import { HistoryService } from "@chappe/gen/proto/chappe/msg/v1/message_service_pb.ts";
+import { openRedis } from "@chappe/mesh/engines/redis/open-redis.ts";
 import { createRedisHotWindow } from "@chappe/mesh/engines/redis-hot-window/redis-hot-window.ts";
 import { createSqliteMessageStore } from "@chappe/mesh/engines/sqlite-message-store/create-sqlite-message-store.ts";
 import { directConversationId, newGroupId } from "@chappe/mesh/ids/conversation-id.ts";
@@ -183,7 +184,11 @@ describe(`${longMessages} messages in one conversation`, () => {
 });
 
 it("a window that is ahead of the commit shows nothing of it", async () => {
-  const window = createRedisHotWindow({ addresses: redis.at, timeoutMs: 10_000 });
+  const side = openRedis(redis.at);
+  const [key = ""] = await side.keys(`chappe:window:*:{${Buffer.from(long).toString("hex")}}`);
+  side.disconnect();
+  expect(key).toMatch(/^chappe:window:[0-9a-f]{16}:/);
+  const window = createRedisHotWindow({ addresses: redis.at, timeoutMs: 10_000, dataId: key.split(":")[2]! });
   await expect.poll(() => window.append([textRun(ahead, 6, 10, timeOf)]).then(() => true, String)).toBe(true);
   await window.close();
   const view = alice.conversation(ahead);

@@ -1,3 +1,4 @@
+import { openRedis } from "@chappe/mesh/engines/redis/open-redis.ts";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { redisForTests } from "../engines/kit/engines-for-tests.ts";
 import { directId, type HttpUser, messageId, registerUser } from "../support/http-user.ts";
@@ -16,6 +17,9 @@ let server: TestServer;
 let alice: HttpUser;
 let bob: HttpUser;
 let sent = 0;
+/** Of them before the server's last start. */
+let committedBefore = 0;
+const pollMost = { timeout: 10_000 };
 
 beforeAll(async () => {
   // Our own, since it is killed.
@@ -37,7 +41,7 @@ async function send(count: number): Promise<void> {
     const messages = [{ clientMessageId: messageId(), content: { text: { text: `text ${++sent}` } } }];
     await alice.call(sendMethod, { conversationId, messages });
   }
-  await expect.poll(() => figures().writer.committedMessages, { timeout: 10_000 }).toBe(sent);
+  await expect.poll(() => figures().writer.committedMessages, pollMost).toBe(sent - committedBefore);
 }
 
 /** Texts of the newest page. */
@@ -74,6 +78,32 @@ it("the window serves the newest messages, without the store", async () => {
   const { windowMessages, storeMessages } = figures().reader;
   expect(storeMessages).toBe(before.storeMessages);
   expect(windowMessages).toBe(before.windowMessages + 20);
+});
+
+it("a server that starts again finds the window of its data, and one of other data does not", async () => {
+  const node = redis.own!.nodes[0]!;
+  const client = openRedis([`127.0.0.1:${node.port}`]);
+  const windows = async (): Promise<number> => (await client.keys("chappe:window:*")).length;
+  const before = await windows();
+  await server.restart();
+  committedBefore = sent;
+  await untilServed();
+  expect(await windows()).toBe(before);
+  const other = await startTestServer([], { CHAPPE_HOT_WINDOW_ADDRESSES: redis.at.join() });
+  try {
+    const [carol, dave] = [await registerUser(other.url, "carol"), await registerUser(other.url, "dave")];
+    const messages = [{ clientMessageId: messageId(), content: { text: { text: "elsewhere" } } }];
+    await expect
+      .poll(async () => {
+        await carol.call(sendMethod, { conversationId: directId(carol, dave), messages });
+        const ids = (await client.keys("chappe:window:*")).map((key) => key.split(":")[2]);
+        return new Set(ids).size;
+      }, pollMost)
+      .toBe(2);
+  } finally {
+    client.disconnect();
+    await other.close();
+  }
 });
 
 it("commits go on while Redis stands still, and reads too; then the window starts anew", async () => {

@@ -93,6 +93,18 @@ describe.each([
     await window.close();
   });
 
+  test("windows of different data see nothing of each other", async () => {
+    await forgetWindows(side);
+    const open = (dataId: string) => connected(createRedisHotWindow({ addresses: redis.at, timeoutMs, dataId }));
+    const [a, b] = [await open("a"), await open("b")];
+    await a.append([runOf(1, 1, 9)]);
+    await b.append([runOf(1, 3, 1)]);
+    const held = async (window: HotWindow) => seqsOf(await window.readRange(conversationOf(1), 1, 99, all));
+    expect(await held(a)).toEqual(upTo(1, 9));
+    expect(await held(b)).toEqual([3]);
+    for (const window of [a, b]) await window.close();
+  });
+
   test("everything lost in the middle of a stream of runs: contiguous at all times, and filling again", async () => {
     await forgetWindows(side);
     const window = await connected(createRedisHotWindow({ addresses: redis.at, timeoutMs }));

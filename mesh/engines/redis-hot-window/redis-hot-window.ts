@@ -12,6 +12,11 @@ export interface RedisHotWindowOptions {
   /** "host:port" each; more than one = a cluster. */
   readonly addresses: readonly string[];
   readonly password?: string;
+  /**
+   * Names the data that the messages belong to: a window that outlives its store must not serve another one. Letters,
+   * digits and dashes. @default "": one store for ever
+   */
+  readonly dataId?: string;
   /** @default those of mesh/limits.ts */
   readonly bounds?: HotWindowBounds;
   /** A call that takes longer is UNAVAILABLE. @default limits.hotWindowTimeoutMs */
@@ -29,9 +34,6 @@ type Scripted = RedisClient & {
 const blockHeadBytes = 20;
 const highWord = 0x1_0000_0000;
 
-/** One slot a conversation, so that its script runs on one node. */
-const keyOf = (conversationId: Uint8Array): string => `chappe:window:{${Buffer.from(conversationId).toString("hex")}}`;
-
 const bufferOf = ({ buffer, byteOffset, length }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, length);
 
 const runOf = (conversationId: Uint8Array, block: Buffer): MessageRun => ({
@@ -44,6 +46,7 @@ const runOf = (conversationId: Uint8Array, block: Buffer): MessageRun => ({
 /** The window in Redis: one script a run, and the scripts of one call leave as one pipeline a node. */
 class RedisHotWindow implements HotWindow {
   readonly #redis: Scripted;
+  readonly #dataId: string;
   readonly #bounds: HotWindowBounds;
   readonly #block: BlockBounds;
   readonly #timeoutMs: number;
@@ -54,6 +57,7 @@ class RedisHotWindow implements HotWindow {
     const redis = openRedis(addresses, password);
     for (const [name, script] of Object.entries(hotWindowScripts)) redis.defineCommand(name, script);
     this.#redis = redis as Scripted;
+    this.#dataId = options.dataId ?? "";
     this.#bounds = bounds;
     this.#block = blockBoundsOf(bounds);
     this.#timeoutMs = timeoutMs;
@@ -74,13 +78,18 @@ class RedisHotWindow implements HotWindow {
     if (fromSeq > toSeq) return [];
     const { maxMessages, maxBytes, fromEnd = false } = bounds;
     const args = [Math.max(1, fromSeq), toSeq, maxMessages, maxBytes, fromEnd ? 1 : 0];
-    const blocks = await this.#inTime(() => this.#redis.windowReadBuffer(keyOf(conversationId), ...args));
+    const blocks = await this.#inTime(() => this.#redis.windowReadBuffer(this.#keyOf(conversationId), ...args));
     const runs = blocks.map((block) => runOf(conversationId, block));
     return cutRuns(fromEnd ? runs.reverse() : runs, { ...bounds, fromSeq, toSeq });
   }
 
   async close(): Promise<void> {
     this.#redis.disconnect();
+  }
+
+  /** One slot a conversation, so that its script runs on one node. */
+  #keyOf(conversationId: Uint8Array): string {
+    return `chappe:window:${this.#dataId}:{${Buffer.from(conversationId).toString("hex")}}`;
   }
 
   #append(run: MessageRun): Promise<number> {
@@ -90,7 +99,7 @@ class RedisHotWindow implements HotWindow {
     const args: Argument[] = [nowMs, nowMs - maxAgeMs, maxAgeMs, maxMessages, maxBytes, mergeMessages, mergeBytes];
     for (const block of windowBlocks(run, this.#bounds, this.#block))
       args.push(block.firstSeq, block.count, bufferOf(block.bytes));
-    return this.#redis.windowAppend(keyOf(run.conversationId), ...args);
+    return this.#redis.windowAppend(this.#keyOf(run.conversationId), ...args);
   }
 
   /**
