@@ -81,13 +81,13 @@ test("a Login that drains loses no send, no call and no message: clients move to
     while (!over) await users.getUsers({ names: ["sender"] }).catch(told);
   })();
 
-  await expect.poll(() => shown.length, { timeout: 10_000 }).toBeGreaterThan(50);
+  await expect.poll(() => shown.length, { timeout: 30_000 }).toBeGreaterThan(50);
   await first.close(drainMs);
   const before = shown.length;
-  await expect.poll(() => shown.length, { timeout: 10_000 }).toBeGreaterThan(before + 50);
+  await expect.poll(() => shown.length, { timeout: 30_000 }).toBeGreaterThan(before + 50);
   over = true;
   await Promise.all([sending, calling, ...sends]);
-  await expect.poll(() => shown.length, { timeout: 10_000 }).toBe(texts.length);
+  await expect.poll(() => shown.length, { timeout: 30_000 }).toBe(texts.length);
 
   expect(errors).toEqual([]);
   expect(shown).toEqual(texts);

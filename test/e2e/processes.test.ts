@@ -52,11 +52,11 @@ async function retried<T>(ask: () => Promise<T>): Promise<T> {
 
 /** Whether it comes true in time. */
 async function eventually(condition: () => Promise<boolean>): Promise<void> {
-  for (let left = 200; left > 0; left--) {
+  for (let left = 600; left > 0; left--) {
     if (await condition().catch(() => false)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error("it did not come true in 10 s");
+  throw new Error("it did not come true in 30 s");
 }
 
 beforeAll(async () => {

@@ -91,7 +91,7 @@ export async function talkOverEveryTransport(doors: readonly Door[]): Promise<vo
     }),
   );
   const last = members.length * messagesEach + 1;
-  for (const member of members) await expect.poll(() => seenBy(member).size, { timeout: 10_000 }).toBe(last);
+  for (const member of members) await expect.poll(() => seenBy(member).size, { timeout: 30_000 }).toBe(last);
   const texts = seenBy(owner!);
   for (const member of members.slice(1)) {
     const seen = seenBy(member);

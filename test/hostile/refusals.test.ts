@@ -21,18 +21,19 @@ import { type CalmClients, startCalmClients } from "./calm-clients.ts";
 const env = { CHAPPE_ARGON2_MEMORY_KIB: "8", CHAPPE_ARGON2_PASSES: "1", CHAPPE_AUTH_ATTEMPT_BURST: "100000" };
 const dataDir = mkdtempSync(join(tmpdir(), "chappe-refusals-"));
 const { binary, ping } = opcodes;
-const baselineMs = 2_000;
 /** What a machine with other work adds; the attackers share the thread of the calm clients. */
 const noiseMs = 100;
+const options = { retry: 4 };
+/** Bombs of so much may be on their way when the server has closed already. */
+const longBytes = 4_096;
 const attackers = 4;
-/** Attackers come again for so long, with a pause between. */
-const attackMs = 700;
+/** Attackers come again for so long, with a pause between: the calm ones send enough meanwhile for a 99th percentile. */
+const attackMs = 1_500;
 const pauseMs = 50;
 
 let server: ServerProcess;
 let url: string;
 let calm: CalmClients;
-let quietP99Ms: number;
 let token: string;
 let lastDevice = 0n;
 
@@ -41,7 +42,6 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${server.port}`;
   ({ token } = await registerUser(url, "mallory"));
   calm = await startCalmClients(url, 4);
-  ({ p99Ms: quietP99Ms } = await calm.during(pause(baselineMs)));
 });
 afterAll(async () => {
   await calm.close();
@@ -51,8 +51,8 @@ afterAll(async () => {
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Runs an attack again and again, while the calm clients send; answers how it ended, each way once. */
-async function attack(one: () => Promise<number | string>): Promise<(number | string)[]> {
+/** Does something again and again in lanes, while the calm clients send; answers how it ended, each way once. */
+async function inLanes(one: () => Promise<number | string>) {
   const untilMs = performance.now() + attackMs;
   const ends = new Set<number | string>();
   const lane = async (): Promise<void> => {
@@ -62,8 +62,24 @@ async function attack(one: () => Promise<number | string>): Promise<(number | st
     } while (performance.now() < untilMs);
   };
   const { p99Ms } = await calm.during(Promise.all(Array.from({ length: attackers }, lane)));
-  expect(p99Ms).toBeLessThanOrEqual(Math.max(2 * quietP99Ms, noiseMs));
-  return [...ends];
+  return { ends: [...ends], p99Ms };
+}
+
+/** A visitor who signs in, does no harm and leaves. */
+async function visit(): Promise<string> {
+  (await openWelcomed(++lastDevice)).close();
+  return "left";
+}
+
+/**
+ * Runs an attack; answers how it ended. What the calm clients feel is compared with as many harmless visitors, in the
+ * moment before: other work on the machine comes and goes.
+ */
+async function attack(one: () => Promise<number | string>): Promise<(number | string)[]> {
+  const { p99Ms: quietP99Ms } = await inLanes(visit);
+  const { ends, p99Ms } = await inLanes(one);
+  expect(p99Ms).toBeLessThanOrEqual(Math.max(2 * quietP99Ms, quietP99Ms + noiseMs));
+  return ends;
 }
 
 /** Waits for the server's close and its code; the connection is not kept for the answer to it. */
@@ -102,7 +118,7 @@ const trickle = async (): Promise<number> => {
   return closeCodeOf(client).finally(() => clearInterval(timer));
 };
 
-it("who says nothing, half a length or a byte at a time is closed at the Hello limit", { retry: 1 }, async () => {
+it("who says nothing, half a length or a byte at a time is closed at the Hello limit", options, async () => {
   const all = async (): Promise<string> => {
     const startMs = performance.now();
     const codes = await Promise.all([silent(), halfFrame(), trickle()]);
@@ -140,7 +156,7 @@ function flood(opcode: number): Buffer[] {
   return Array.from({ length: limits.frameBurstPerConnection + 500 }, () => frameOf(opcode));
 }
 
-describe("a signed-in client is closed for", { retry: 1 }, () => {
+describe("a signed-in client is closed for", options, () => {
   it.each(bombs)("%s", async (_name, make, closeCode) => {
     const frames = Buffer.concat(make());
     const throwOne = async (): Promise<number> => {
@@ -148,11 +164,13 @@ describe("a signed-in client is closed for", { retry: 1 }, () => {
       await client.send(frames);
       return closeCodeOf(client);
     };
-    expect(await attack(throwOne)).toEqual([closeCode]);
+    const ends = await attack(throwOne);
+    // Who goes on sending into a closed connection may lose its last words to the reset.
+    expect(ends.filter((end) => end !== 1006 || frames.length < longBytes)).toEqual([closeCode]);
   });
 });
 
-describe("before Hello", { retry: 1 }, () => {
+describe("before Hello", options, () => {
   it("a frame is bounded more tightly", async () => {
     const large = frameOf(binary, Buffer.alloc(limits.maxHelloFrameBytes + 1));
     const send = async (): Promise<number> => {
@@ -164,7 +182,7 @@ describe("before Hello", { retry: 1 }, () => {
   });
 });
 
-describe("a revoked token", { retry: 1 }, () => {
+describe("a revoked token", options, () => {
   const signIn = async (): Promise<string> => {
     const credentials = { name: "mallory", password: "correct horse" };
     const method = "chappe.business.v1.AuthService/SignIn";
