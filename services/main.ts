@@ -1,7 +1,7 @@
 /**
  * The program of every process: `serve [arguments]` (the default), `config check [arguments]`, `config doc`,
  * `engines up|down|status`, `envoy config|check`, `migrate [--mysql-url URL]`,
- * `skip-record --partition N --offset N`, `certs --out DIR [--roles R,R]`. Settings are in all/settings.ts.
+ * `skip-record --partition N --offset N`, `reconcile [--sample N]`, `certs --out DIR [--roles R,R]`. Settings are in all/settings.ts.
  */
 import { fileURLToPath } from "node:url";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
@@ -61,6 +61,12 @@ async function skipRecord(args: readonly string[]): Promise<void> {
   console.log(JSON.stringify(await runSkipRecord(args, process.env)));
 }
 
+/** Ends with 1 when something differs. */
+async function reconcile(args: readonly string[]): Promise<void> {
+  const { runReconcileCommand } = await import("./all/reconcile-command.ts");
+  if (!(await runReconcileCommand(args, process.env, console.log))) process.exitCode = 1;
+}
+
 async function main([command = "serve", ...rest]: readonly string[]): Promise<void> {
   if (command.startsWith("--")) return serve([command, ...rest]);
   if (command === "serve") return serve(rest);
@@ -76,9 +82,10 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<vo
     const { runEnvoyCommand } = await import("./all/envoy-command.ts");
     return console.log(await runEnvoyCommand(rest));
   }
+  if (command === "reconcile") return reconcile(rest);
   if (command === "migrate") return console.log(JSON.stringify(await migrateDatabase(rest, process.env)));
   const usage =
-    "usage: serve [arguments] | config check [arguments] | config doc | engines up|down|status | envoy config|check | migrate [--mysql-url URL] | certs --out DIR [--roles R] | skip-record --partition N --offset N";
+    "usage: serve [arguments] | config check [arguments] | config doc | engines up|down|status | envoy config|check | migrate [--mysql-url URL] | certs --out DIR [--roles R] | reconcile [--sample N] [arguments] | skip-record --partition N --offset N";
   throw new ChappeError("INVALID_ARGUMENT", `unknown command ${command}\n${usage}`);
 }
 

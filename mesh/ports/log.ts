@@ -74,8 +74,11 @@ export interface Log {
    * Members of one group share the partitions of the topic; each partition has one owner in the group. An engine over
    * several processes (Kafka) may give the partitions of a member that is slow or gone to another one before `revoked`
    * has settled there: whoever commits elsewhere compares epochs.
+   *
+   * Without a group the reader is alone: it has all partitions, nothing of it is remembered, `commit` does nothing and
+   * no record is kept for it. An offset that is not kept any more, or none, starts it at the oldest record that is.
    */
-  subscribe(topic: Topic, group: string, consumer: LogConsumer): Promise<LogSubscription>;
+  subscribe(topic: Topic, group: string | undefined, consumer: LogConsumer): Promise<LogSubscription>;
   /** Settles appends in hand, then stops. Idempotent. */
   close(): Promise<void>;
 }

@@ -93,6 +93,8 @@ export interface MessageStore {
   progress(partitions: readonly number[]): Promise<ReadonlyMap<number, Claim>>;
   /** Newest committed seq of each conversation, 0 when it has none, in the order asked. */
   heads(conversationIds: readonly Uint8Array[]): Promise<readonly number[]>;
+  /** Conversations with a message, in order of id, from `conversationId` on; at most `limit`. */
+  conversationsFrom(conversationId: Uint8Array, limit: number): Promise<readonly Uint8Array[]>;
   /** The settled row of each key, undefined when there is none, in the order asked. */
   findSends(keys: readonly SendKey[]): Promise<readonly (SendRow | undefined)[]>;
   /** Client message ids of all send rows whose id time is at or after `idTimeMs`, for filling a filter; pages of 16-byte ids. */

@@ -60,6 +60,8 @@ const schema = z.strictObject({
   kafkaPrefix: z.string().regex(/^[a-zA-Z0-9._-]{1,100}$/),
   mysqlUrl: z.string().min(1).optional(),
   mysqlPasswordFile: z.string().min(1).optional(),
+  /** undefined = limits.reconcileIntervalMs on Kafka, never on the journal. */
+  reconcileIntervalMs: z.int().min(0).optional(),
   hotWindowAddresses: z.array(z.string()),
   hotWindowMessages: z.int().min(0).max(100_000),
   hotWindowBytes: z

@@ -91,6 +91,11 @@ const storing: readonly Setting[] = [
   }),
   number("hotWindowBytes", "HOT_WINDOW_BYTES", "bytes of a conversation kept there", { fallback: 256 * 1024 }),
   number("hotWindowDays", "HOT_WINDOW_DAYS", "days that they are kept there", { fallback: 7 }),
+  number(
+    "reconcileIntervalMs",
+    "RECONCILE_INTERVAL_MS",
+    "msg-writer compares a sample over all tiers so often; 0 = never",
+  ),
 ];
 
 const meshing: readonly Setting[] = [

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { AuthService } from "@chappe/gen/proto/chappe/business/v1/auth_service_pb.ts";
 import { GroupService } from "@chappe/gen/proto/chappe/business/v1/group_service_pb.ts";
 import { SyncService } from "@chappe/gen/proto/chappe/business/v1/sync_service_pb.ts";
@@ -18,7 +18,6 @@ import { createLiveContracts } from "@chappe/mesh/rpc/live-contracts.ts";
 import { createRemoteLogins } from "@chappe/mesh/rpc/remote-logins.ts";
 import { createRouteTransport } from "@chappe/mesh/rpc/route-transport.ts";
 import { createServiceBackend } from "@chappe/mesh/rpc/service-backend.ts";
-import type { Revocation } from "@chappe/mesh/rpc/token-verifier.ts";
 import { createRequestValidator, type RequestValidator } from "@chappe/mesh/rpc/validator.ts";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { createAuth } from "../auth/auth.ts";
@@ -36,6 +35,7 @@ import { startSendExpiry } from "../msg-writer/send-expiry.ts";
 import { createPushProxy } from "../push-proxy/push-proxy.ts";
 import { createPushServer } from "../push-server/push-server.ts";
 import type { SignallingWorker } from "../push-worker/signalling-worker.ts";
+import { startReconcileJob } from "../reconcile/start-reconcile-job.ts";
 import { createRoute } from "../route/create-route.ts";
 import { createSync } from "../sync/sync.ts";
 import { createUsers } from "../users/users.ts";
@@ -89,12 +89,9 @@ function createChanges({ log, store, business }: Engines, { shared, logger }: Mo
   };
 }
 
-/** Each process reads all revocations. On Kafka under a name of its own, which goes with it; the journal has one reader. */
-function createRevocations({ log }: Engines, { tokens, config, logger }: ModulesOptions) {
-  const isRemembered = config.kafkaBrokers.length === 0;
-  const group = isRemembered ? "revocations" : `revocations-${randomUUID()}`;
-  const onRevocation = (revocation: Revocation): void => tokens.feed.publish(revocation);
-  return createRevocationList({ log, group, isRemembered, onRevocation, logger });
+/** Each process reads all revocations. */
+function createRevocations({ log }: Engines, { tokens, logger }: ModulesOptions): RevocationList {
+  return createRevocationList({ log, onRevocation: (revocation) => tokens.feed.publish(revocation), logger });
 }
 
 function createBusiness(
@@ -207,12 +204,18 @@ function remarkOf(stopped: readonly { partition: number; offset: number }[]): st
   return `damaged records stop partitions of the message log: ${places}`;
 }
 
-function addMsgWriter(list: ModuleList, engines: Engines, { logger }: ModulesOptions): void {
+function addMsgWriter(list: ModuleList, engines: Engines, { config, logger }: ModulesOptions): void {
+  const isShared = config.kafkaBrokers.length > 0;
+  const { reconcileIntervalMs: intervalMs = isShared ? limits.reconcileIntervalMs : 0 } = config;
   list.starts.push(async () => {
     const { writer, expiry } = await startWriting(engines, logger);
     list.stats.writer = () => writer.stats();
     list.remark = () => remarkOf(writer.stats().stopped);
     list.parts.unshift(expiry, writer);
+    if (intervalMs === 0) return;
+    const job = startReconcileJob({ ...engines, logger, intervalMs });
+    list.stats.reconcile = () => job.stats();
+    list.parts.unshift(job);
   });
 }
 

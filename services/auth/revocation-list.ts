@@ -8,10 +8,6 @@ import type { Revocation } from "@chappe/mesh/rpc/token-verifier.ts";
 /** What createRevocationList needs. */
 export interface RevocationListOptions {
   readonly log: Pick<Log, "end" | "subscribe">;
-  /** Name of the readers' group; this list must be its only member, since it has to see everything. */
-  readonly group: string;
-  /** Whether the group is remembered by the log: then the log may drop what the list has read. */
-  readonly isRemembered: boolean;
   readonly onRevocation: (revocation: Revocation) => void;
   readonly logger: Logger;
 }
@@ -80,9 +76,7 @@ class List implements RevocationList, LogConsumer {
   }
 
   async start(): Promise<void> {
-    const { log, group } = this.#options;
-    this.#subscription = await log.subscribe("changes", group, this);
-    this.#remember();
+    this.#subscription = await this.#options.log.subscribe("changes", undefined, this);
   }
 
   /** Where it got to; at the end of the log the first time. */
@@ -104,7 +98,6 @@ class List implements RevocationList, LogConsumer {
       if (partition === sessionPartition) for (const { offset, payload } of entries) this.#add(offset, payload);
       this.#next.set(partition, entries.at(-1)!.offset + 1);
     }
-    this.#remember();
     this.#wake();
   }
 
@@ -156,10 +149,6 @@ class List implements RevocationList, LogConsumer {
       this.#first = this.#items[0]!.place;
     }
     this.#options.onRevocation(revocation);
-  }
-
-  #remember(): void {
-    if (this.#options.isRemembered) this.#subscription?.commit(new Map(this.#next));
   }
 
   #wake(): void {

@@ -252,6 +252,24 @@ function groupTests(bench: Bench): void {
     expect([...second.owned].filter((partition) => first.owned.has(partition))).toEqual([]);
   });
 
+  test("readers without a group each see everything from where they say, and are forgotten", async () => {
+    const { log } = bench;
+    await appendTexts(log, "messages", 2, numbered("a", 4));
+    const [first, second] = [new TestConsumer(), new TestConsumer()];
+    second.starts = new Map([[2, 3]]);
+    const alone = await log.subscribe("messages", undefined, first);
+    await log.subscribe("messages", undefined, second);
+    await appendTexts(log, "messages", 2, numbered("b", 2));
+    await first.until(() => first.count === 6);
+    await second.until(() => second.count === 3);
+    expect(second.texts(2)).toEqual(["a3", "b0", "b1"]);
+    alone.commit(new Map([[2, 6]]));
+    await alone.close();
+    const third = new TestConsumer();
+    await log.subscribe("messages", undefined, third);
+    await third.until(() => third.count === 6);
+  });
+
   test("every group sees everything", async () => {
     const { log } = bench;
     const [first, second] = [new TestConsumer(), new TestConsumer()];

@@ -112,6 +112,18 @@ function rangeTests(bench: Bench): void {
   const read = async (from: number, to: number, options = {}): Promise<number[]> =>
     seqsOf(await bench.store.readRange(conversationOf(1), from, to, { ...all, ...options }));
 
+  test("conversations are listed in order of id from one on, up to a limit", async () => {
+    const { harness, store, writer } = bench;
+    await writer.commit([runOf(3, 1, 1), runOf(1, 1, 2), runOf(7, 1, 1)]);
+    await harness.settle?.(store);
+    await writer.commit([runOf(5, 1, 1), runOf(3, 2, 1)]);
+    const listed = async (from: number, limit: number) =>
+      (await store.conversationsFrom(conversationOf(from), limit)).map((id) => id[15]);
+    expect(await listed(0, 9)).toEqual([1, 3, 5, 7]);
+    expect(await listed(3, 2)).toEqual([3, 5]);
+    expect(await listed(8, 2)).toEqual([]);
+  });
+
   test("heads are in the order asked, 0 where there is nothing", async () => {
     await fill();
     expect(await bench.store.heads([2, 3, 1].map(conversationOf))).toEqual([1, 0, 10]);

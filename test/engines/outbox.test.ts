@@ -46,7 +46,7 @@ const onLog = async (): Promise<number> => (await log.end("changes", 0)) + (awai
 async function follow(): Promise<{ seen: Revocation[]; list: ReturnType<typeof createRevocationList> }> {
   const seen: Revocation[] = [];
   const onRevocation = (revocation: Revocation): void => void seen.push(revocation);
-  const list = createRevocationList({ log, group: "revocations", isRemembered: true, onRevocation, logger });
+  const list = createRevocationList({ log, onRevocation, logger });
   await list.start();
   return { seen, list };
 }

@@ -3,21 +3,22 @@ import type { GroupMember } from "./group-member.ts";
 import type { Journal } from "./journal.ts";
 import { shareOut } from "./share-out.ts";
 
-/** The members of one group of one topic, and which of them owns which partition. */
+/** The members of one group of one topic, and which of them owns which partition; without a name, a reader alone. */
 export class ConsumerGroup {
   readonly #journal: Journal;
   readonly #topic: number;
-  readonly #name: string;
+  readonly #name: string | undefined;
   readonly #onCommit: () => void;
   readonly #owners: (GroupMember | undefined)[];
   #members: GroupMember[] = [];
 
-  constructor(journal: Journal, topic: number, name: string, onCommit: () => void) {
+  constructor(journal: Journal, topic: number, name: string | undefined, onCommit: () => void) {
     this.#journal = journal;
     this.#topic = topic;
     this.#name = name;
     this.#onCommit = onCommit;
     this.#owners = new Array<GroupMember | undefined>(journal.partitions).fill(undefined);
+    if (name === undefined) return;
     this.#offsets.know(topic, name);
     onCommit();
   }
@@ -57,13 +58,20 @@ export class ConsumerGroup {
 
   /** Moves the group's offset forward; what is not on the log yet is not taken. */
   commit(partition: number, offset: number): void {
-    if (!Number.isSafeInteger(offset) || offset > this.end(partition)) return;
+    if (this.#name === undefined || !Number.isSafeInteger(offset) || offset > this.end(partition)) return;
     this.#offsets.commit(this.#topic, this.#name, partition, offset);
     this.#onCommit();
   }
 
   committed(partition: number): number {
-    return this.#offsets.get(this.#topic, this.#name, partition);
+    return this.#name === undefined ? 0 : this.#offsets.get(this.#topic, this.#name, partition);
+  }
+
+  /** Where a member that was to start there does: a reader alone takes what is still kept. */
+  startOf(partition: number, offset: number): number {
+    if (this.#name !== undefined) return offset;
+    const oldest = this.#journal.segments[0]!.checkpoints[0]!.ends;
+    return Math.max(offset, oldest[this.#topic * this.#journal.partitions + partition]!);
   }
 
   /** Offset after the last durable record. */

@@ -64,6 +64,7 @@ class EmbeddedLog implements Log {
   readonly #readBounds: ReadBounds;
   readonly #backoff: Backoff;
   readonly #groups = new Map<string, ConsumerGroup>();
+  #alone = 0;
   #offsetsTimer: NodeJS.Timeout | undefined;
   #retaining: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
@@ -111,15 +112,16 @@ class EmbeddedLog implements Log {
     return this.#journal.ends[topics.indexOf(topic) * this.partitions + partition]!;
   }
 
-  async subscribe(topic: Topic, group: string, consumer: LogConsumer): Promise<LogSubscription> {
+  async subscribe(topic: Topic, group: string | undefined, consumer: LogConsumer): Promise<LogSubscription> {
     if (this.#closed !== undefined) throw new ChappeError("UNAVAILABLE", "the log is closed");
     const wrong = this.#wrongPlace(topic, 0);
     if (wrong !== undefined) throw wrong;
-    const shared = this.#group(topic, group);
+    const name = group ?? `alone ${++this.#alone}`;
+    const shared = this.#group(topic, group, name);
     const reader = new PartitionReader(this.#journal, topics.indexOf(topic), this.#readBounds);
     const events = {
-      onRejected: (error: unknown) => this.#journal.report({ kind: "redelivery", topic, group, error }),
-      onLost: (error: ChappeError) => this.#journal.report({ kind: "subscription-failed", topic, group, error }),
+      onRejected: (error: unknown) => this.#journal.report({ kind: "redelivery", topic, group: name, error }),
+      onLost: (error: ChappeError) => this.#journal.report({ kind: "subscription-failed", topic, group: name, error }),
     };
     const member = new GroupMember(shared, consumer, reader, { backoff: this.#backoff, events });
     shared.join(member);
@@ -127,7 +129,10 @@ class EmbeddedLog implements Log {
     return {
       commit: (offsets) => member.commit(offsets),
       lag: () => member.lag(),
-      close: () => member.close(),
+      close: async () => {
+        await member.close();
+        if (group === undefined) this.#groups.delete(`${topic}/${name}`);
+      },
     };
   }
 
@@ -155,14 +160,14 @@ class EmbeddedLog implements Log {
     return invalid("partition", "range", `partition ${partition} is not one of the ${this.partitions}`);
   }
 
-  #group(topic: Topic, name: string): ConsumerGroup {
+  #group(topic: Topic, group: string | undefined, name: string): ConsumerGroup {
     const key = `${topic}/${name}`;
-    let group = this.#groups.get(key);
-    if (group === undefined) {
-      group = new ConsumerGroup(this.#journal, topics.indexOf(topic), name, () => this.#noteOffsets());
-      this.#groups.set(key, group);
+    let found = this.#groups.get(key);
+    if (found === undefined) {
+      found = new ConsumerGroup(this.#journal, topics.indexOf(topic), group, () => this.#noteOffsets());
+      this.#groups.set(key, found);
     }
-    return group;
+    return found;
   }
 
   #noteOffsets(): void {

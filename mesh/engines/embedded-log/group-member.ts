@@ -129,7 +129,10 @@ export class GroupMember {
       await this.#abandon(error, gained);
       return false;
     }
-    const starts = gained.map((partition) => [partition, answered.get(partition) ?? this.#group.committed(partition)]);
+    const starts = gained.map((partition) => {
+      const start = answered.get(partition) ?? this.#group.committed(partition);
+      return [partition, this.#group.startOf(partition, start)];
+    });
     try {
       this.#reader.add(new Map(starts as [number, number][]));
     } catch (error) {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Admin, Consumer, Kafka, Producer } from "kafkajs";
 import { ChappeError } from "../../errors/chappe-error.ts";
 import { limits } from "../../limits.ts";
@@ -75,19 +76,22 @@ class KafkaLog implements Log {
     return ends.get(partition)?.high ?? 0;
   }
 
-  async subscribe(topic: Topic, group: string, reader: LogConsumer): Promise<LogSubscription> {
+  async subscribe(topic: Topic, group: string | undefined, reader: LogConsumer): Promise<LogSubscription> {
     this.#assertOpen();
     const name = topicName(topic, this.#options);
-    const groupId = `${name}.${group}`;
+    // A group without a committed offset is forgotten when its member has gone.
+    const isAlone = group === undefined;
+    const groupId = `${name}.${group ?? `alone-${randomUUID()}`}`;
     const consumer = createMember(this.#kafka, groupId);
     const { report = () => {}, onFailed = () => {} } = this.#options;
     const committed = async (): Promise<ReadonlyMap<number, number>> => {
+      if (isAlone) return new Map();
       const [found] = await this.#admin.fetchOffsets({ groupId, topics: [name] });
       const rows = found?.partitions.filter(({ offset }) => Number(offset) >= 0) ?? [];
       return new Map(rows.map(({ partition, offset }) => [partition, Number(offset)]));
     };
     const ends = () => this.#offsets.read(name);
-    const subscription = new KafkaReader({ consumer, topic: name, reader, committed, ends, onFailed, report });
+    const subscription = new KafkaReader({ consumer, topic: name, isAlone, reader, committed, ends, onFailed, report });
     this.#readers.set(subscription, name);
     try {
       await this.#run(consumer, name, subscription);
@@ -97,7 +101,7 @@ class KafkaLog implements Log {
       throw ChappeError.is(error, "CORRUPT") ? error : kafkaUnavailable(this.#options.brokers, error);
     }
     return {
-      commit: (offsets) => subscription.commit(offsets),
+      commit: (offsets) => (isAlone ? undefined : subscription.commit(offsets)),
       lag: () => subscription.lag(),
       close: async () => {
         this.#readers.delete(subscription);

@@ -10,6 +10,8 @@ import type { PartitionEnds } from "./topic-offsets.ts";
 export interface KafkaReaderOptions {
   readonly consumer: Consumer;
   readonly topic: string;
+  /** Whether it is owed nothing: then it starts with what is kept. */
+  readonly isAlone: boolean;
   readonly reader: LogConsumer;
   /** Committed offsets of the group, those that there are. */
   readonly committed: () => Promise<ReadonlyMap<number, number>>;
@@ -163,12 +165,13 @@ export class KafkaReader implements LogSubscription {
 
   /** Where each partition goes on, and the fetches from there. */
   async #position(starts: ReadonlyMap<number, number>, partitions: readonly number[]): Promise<void> {
-    const { consumer, topic, committed, ends } = this.#options;
+    const { consumer, topic, isAlone, committed, ends } = this.#options;
     const known = starts.size < partitions.length ? await committed() : starts;
     const found = await ends();
     for (const partition of partitions) {
-      const start = starts.get(partition) ?? known.get(partition) ?? 0;
       const { low, high } = found.get(partition) ?? { low: 0, high: 0 };
+      const wanted = starts.get(partition) ?? known.get(partition) ?? 0;
+      const start = isAlone ? Math.max(wanted, low) : wanted;
       this.#checkKept(partition, start, low, high);
       this.#next.set(partition, start);
       this.#misplaced.delete(partition);

@@ -1,5 +1,5 @@
 import { ChappeError } from "../../errors/chappe-error.ts";
-import { conversationKey } from "../../ids/conversation-id.ts";
+import { conversationIdOfKey, conversationKey } from "../../ids/conversation-id.ts";
 import { uuidV7TimeMs } from "../../ids/uuid-v7.ts";
 import type {
   Claim,
@@ -65,6 +65,17 @@ class MemoryMessageStore implements MessageStore {
   async heads(conversationIds: readonly Uint8Array[]): Promise<readonly number[]> {
     this.#assertOpen();
     return conversationIds.map((id) => this.#conversations.get(conversationKey(id))?.headSeq ?? 0);
+  }
+
+  async conversationsFrom(conversationId: Uint8Array, limit: number): Promise<readonly Uint8Array[]> {
+    this.#assertOpen();
+    const from = conversationKey(conversationId);
+    const keys = [...this.#conversations].filter(([key, { headSeq }]) => key >= from && headSeq > 0);
+    return keys
+      .map(([key]) => key)
+      .sort()
+      .slice(0, limit)
+      .map(conversationIdOfKey);
   }
 
   async findSends(keys: readonly SendKey[]): Promise<readonly (SendRow | undefined)[]> {

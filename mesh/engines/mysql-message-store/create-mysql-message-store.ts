@@ -96,6 +96,14 @@ class MysqlMessageStore implements MessageStore {
     return readHeads(this.#mysql, conversationIds);
   }
 
+  async conversationsFrom(conversationId: Uint8Array, limit: number): Promise<readonly Uint8Array[]> {
+    const rows = await this.#mysql.rows(
+      sql`SELECT conversation FROM conversation_head WHERE conversation >= ${conversationId}
+        ORDER BY conversation LIMIT ${limit}`,
+    );
+    return rows.map((row) => Uint8Array.from(row.conversation as Buffer));
+  }
+
   findSends(keys: readonly SendKey[]): Promise<readonly (SendRow | undefined)[]> {
     return findSends(this.#mysql, keys);
   }

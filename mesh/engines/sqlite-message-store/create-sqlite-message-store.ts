@@ -106,6 +106,14 @@ class SqliteMessageStore implements MessageStore {
     return heads.map((head) => head ?? stored[next++]!);
   }
 
+  async conversationsFrom(conversationId: Uint8Array, limit: number): Promise<readonly Uint8Array[]> {
+    const from = conversationKey(conversationId);
+    const tables = [this.#active, this.#frozen].flatMap((table) => (table === undefined ? [] : [...table.runs.keys()]));
+    const stored = await this.#host.call<Uint8Array[]>("conversationsFrom", [conversationId, limit]);
+    const keys = new Set([...tables.filter((key) => key >= from), ...stored.map(conversationKey)]);
+    return [...keys].sort().slice(0, limit).map(conversationIdOfKey);
+  }
+
   async findSends(keys: readonly SendKey[]): Promise<readonly (SendRow | undefined)[]> {
     const rows = keys.map((key) => this.#active.findSend(key) ?? this.#frozen?.findSend(key));
     const missing = keys.filter((_, index) => rows[index] === undefined);

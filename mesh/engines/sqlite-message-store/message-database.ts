@@ -113,6 +113,13 @@ class MessageDatabase {
     });
   }
 
+  conversationsFrom(id: Uint8Array, limit: number): Uint8Array[] {
+    const read = this.#sql(
+      "SELECT DISTINCT conversation FROM run WHERE conversation >= ? ORDER BY conversation LIMIT ?",
+    );
+    return (read.all(id, limit) as { conversation: Uint8Array }[]).map(({ conversation }) => conversation);
+  }
+
   heads(conversations: readonly Uint8Array[]): number[] {
     const read = this.#sql(`SELECT ${headOf} AS head`);
     return conversations.map((id) => (read.get(id) as { head: number | null }).head ?? 0);
@@ -230,6 +237,7 @@ export function openMessageDatabase(file: string): WorkerMethods {
     claim: (partitions: readonly number[]) => database.claim(partitions),
     progress: (partitions: readonly number[]) => database.progress(partitions),
     heads: (ids: readonly Uint8Array[]) => database.heads(ids),
+    conversationsFrom: (id: Uint8Array, limit: number) => database.conversationsFrom(id, limit),
     findSends: (keys: readonly SendKey[]) => database.findSends(keys),
     sendBlockSince: (timeMs: number, afterId: number) => database.sendBlockSince(timeMs, afterId),
     expireSends: (timeMs: number) => database.expireSends(timeMs),
