@@ -1,4 +1,5 @@
 import { changeLimits } from "./limits/change-limits.ts";
+import { historyLimits } from "./limits/history-limits.ts";
 import { hotWindowLimits } from "./limits/hot-window-limits.ts";
 import { proxyLimits } from "./limits/proxy-limits.ts";
 import { udpLimits } from "./limits/udp-limits.ts";
@@ -137,6 +138,7 @@ export const limits = Object.freeze({
   mysqlDaysAhead: 7,
   mysqlDayCheckMs: 3_600_000,
   mysqlMigrateWaitMs: 60_000,
+  ...historyLimits,
   /** Kafka: an attempt to connect, one request, one append with its repetitions, what a broker has for one produce. */
   kafkaConnectTimeoutMs: 3_000,
   kafkaRequestTimeoutMs: 10_000,
@@ -292,8 +294,7 @@ export const limits = Object.freeze({
   /** A cursor beyond the committed head waits so long for the commit; looked for so often. */
   earlyCursorMs: 2_000,
   earlyCursorCheckMs: 20,
-  /** HTTP edge: time for the headers, for the whole request, and for calls in hand when it closes. */
-  /** How often those times are looked at. */
+  /** HTTP edge: how often times are looked at: for the headers, for the whole request, for calls in hand when it closes. */
   httpTimeoutCheckMs: 2_000,
   httpHeadersTimeoutMs: 10_000,
   httpRequestTimeoutMs: 30_000,

@@ -1,7 +1,8 @@
 /**
  * The program of every process: `serve [arguments]` (the default), `config check [arguments]`, `config doc`,
  * `engines up|down|status`, `envoy config|check`, `migrate [--mysql-url URL]`,
- * `skip-record --partition N --offset N`, `reconcile [--sample N]`, `certs --out DIR [--roles R,R]`. Settings are in all/settings.ts.
+ * `skip-record --partition N --offset N`, `reconcile [--sample N]`, `certs --out DIR [--roles R,R]`,
+ * `archive status|create-table`. Settings are in all/settings.ts.
  */
 import { fileURLToPath } from "node:url";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
@@ -67,6 +68,12 @@ async function reconcile(args: readonly string[]): Promise<void> {
   if (!(await runReconcileCommand(args, process.env, console.log))) process.exitCode = 1;
 }
 
+/** Reads the catalogue, or makes the table, of old messages. */
+async function archive(args: readonly string[]): Promise<void> {
+  const { runArchiveCommand } = await import("./all/archive-command.ts");
+  return runArchiveCommand(args, process.env, console.log);
+}
+
 async function main([command = "serve", ...rest]: readonly string[]): Promise<void> {
   if (command.startsWith("--")) return serve([command, ...rest]);
   if (command === "serve") return serve(rest);
@@ -74,6 +81,7 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<vo
   if (command === "config" && rest.join() === "doc") return console.log(describeSettings());
   if (command === "engines") return engines(rest);
   if (command === "skip-record") return skipRecord(rest);
+  if (command === "archive") return archive(rest);
   if (command === "certs") {
     const { makeCertificates } = await import("./all/certs-command.ts");
     return console.log((await makeCertificates(rest)).join("\n"));
@@ -85,7 +93,7 @@ async function main([command = "serve", ...rest]: readonly string[]): Promise<vo
   if (command === "reconcile") return reconcile(rest);
   if (command === "migrate") return console.log(JSON.stringify(await migrateDatabase(rest, process.env)));
   const usage =
-    "usage: serve [arguments] | config check [arguments] | config doc | engines up|down|status | envoy config|check | migrate [--mysql-url URL] | certs --out DIR [--roles R] | reconcile [--sample N] [arguments] | skip-record --partition N --offset N";
+    "usage: serve [arguments] | config check [arguments] | config doc | engines up|down|status | envoy config|check | migrate [--mysql-url URL] | certs --out DIR [--roles R] | reconcile [--sample N] [arguments] | skip-record --partition N --offset N | archive status|create-table";
   throw new ChappeError("INVALID_ARGUMENT", `unknown command ${command}\n${usage}`);
 }
 

@@ -17,12 +17,18 @@ export function idOf(timeMs?: number): Uint8Array {
   return Uint8Array.from(id);
 }
 
-/** A run of `count` messages from `firstSeq` on, each with `bytes` of content. */
-export function runOf(conversation: number, firstSeq: number, count: number, bytes = 20): MessageRun {
+/** A run of `count` messages from `firstSeq` on, each with `bytes` of content, logged a millisecond apart. */
+export function runOf(
+  conversation: number,
+  firstSeq: number,
+  count: number,
+  bytes = 20,
+  loggedFromMs = 2_000,
+): MessageRun {
   const writer = new ByteWriter();
   for (let seq = firstSeq; seq < firstSeq + count; seq++) {
     const content = new Uint8Array(bytes).fill(seq % 251);
-    const times = { sentTimeMs: 1_000 + seq, loggedTimeMs: 2_000 + seq };
+    const times = { sentTimeMs: 1_000 + seq, loggedTimeMs: loggedFromMs + seq };
     appendTaggedMessage(writer, { seq, senderId: 7n, clientMessageId: new Uint8Array(16), ...times, kind: 1, content });
   }
   return { conversationId: conversationOf(conversation), firstSeq, count, bytes: writer.finish() };

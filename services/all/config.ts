@@ -8,6 +8,7 @@ import { checkCorsOrigins } from "../http-edge/cors.ts";
 import { type Setting, settings } from "./settings.ts";
 
 const port = z.int().min(0).max(65_535);
+const hostAndPort = z.string().regex(/^[^\s:]+:\d{1,5}$|^\[[\da-fA-F:]+\]:\d{1,5}$/, "must be host:port");
 const maxWorkers = 64;
 
 /** Roles that a process may have; all of them make a whole. */
@@ -17,7 +18,7 @@ export const wholeRoles = ["core", "login", "route", "online"] as const;
 const envoyControl = "envoy-control";
 
 /** What the role "core" stands for, in the order of their start: roles of their own on engines that processes share. */
-export const coreRoles = ["msg-writer", "push", "business", "msg-proxy", "msg-reader"] as const;
+export const coreRoles = ["msg-writer", "push", "business", "msg-proxy", "msg-reader", "archiver"] as const;
 
 /** One of coreRoles. */
 export type CoreRole = (typeof coreRoles)[number];
@@ -55,7 +56,7 @@ const schema = z.strictObject({
   routes: z.array(z.string()),
   redisAddresses: z.array(z.string()),
   linkSecretFile: z.string().min(1).optional(),
-  kafkaBrokers: z.array(z.string().regex(/^[^\s:]+:\d{1,5}$|^\[[\da-fA-F:]+\]:\d{1,5}$/, "must be host:port")),
+  kafkaBrokers: z.array(hostAndPort),
   kafkaPartitions: z.int().min(1).max(4_096),
   kafkaPrefix: z.string().regex(/^[a-zA-Z0-9._-]{1,100}$/),
   mysqlUrl: z.string().min(1).optional(),
@@ -75,6 +76,11 @@ const schema = z.strictObject({
   tlsKeyFile: z.string().min(1).optional(),
   tlsCaFile: z.string().min(1).optional(),
   tlsTrustDomain: z.string().regex(/^[a-z0-9.-]{1,200}$/),
+  hbaseZookeeper: z.array(hostAndPort),
+  hbaseZnode: z.string().regex(/^(?:\/[\w.-]+)+$/, "must be a path such as /hbase"),
+  hbaseTable: z.string().regex(/^[a-zA-Z0-9_][\w.:-]{0,100}$/),
+  archiveAfterDays: z.int().min(limits.minArchiveAfterDays).max(36_500),
+  archiveGraceMs: z.int().min(0),
   backendsFile: z.string().min(1).optional(),
   envoySettingsFile: z.string().min(1).optional(),
   envoyDirectory: z.string().min(1),
@@ -151,6 +157,14 @@ function checkTogether(config: Config): void {
   if (parts > 0 && parts < coreRoles.length && !isShared) {
     const message = "a part of core needs kafkaBrokers and mysqlUrl, which it shares with the other parts";
     refuse([{ field: "roles", rule: "together", message }]);
+  }
+  if (config.roles.includes("archiver") && config.hbaseZookeeper.length === 0) {
+    const message = "archiver needs hbaseZookeeper: where old messages move to";
+    refuse([{ field: "roles", rule: "together", message }]);
+  }
+  if (config.hbaseZookeeper.length > 0 && mysqlUrl === undefined) {
+    const message = "needs mysqlUrl: the embedded store keeps every message itself";
+    refuse([{ field: "hbaseZookeeper", rule: "together", message }]);
   }
   if (config.workers === 1) return;
   const { roles, port: http, tcpPort, grpcPort, udpPort, opsPort } = config;

@@ -1,6 +1,7 @@
 import { type DevEngineName, devEngineNames } from "@chappe/mesh/dev-engines/dev-engine-set.ts";
 import { createDevEngines, type DevEngineStatus } from "@chappe/mesh/dev-engines/dev-engines.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { textTable } from "./text-table.ts";
 
 const defaultDirectory = ".chappe/engines";
 const usage = `usage: engines up [engine ...] | engines down | engines status, each with [--data directory]
@@ -16,16 +17,7 @@ function tableOf(engines: readonly DevEngineStatus[]): string {
     pids.join(","),
     logFiles.join(" "),
   ]);
-  const table = [["engine", "state", "address", "pids", "log"], ...rows];
-  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
-  return table
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  return textTable([["engine", "state", "address", "pids", "log"], ...rows]);
 }
 
 /** `chappe engines ...`: the engines of a developer, which stay when this process ends. */

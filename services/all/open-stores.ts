@@ -17,7 +17,7 @@ interface Stores {
 }
 
 /** What the settings say of MySQL; undefined = SQLite. INVALID_ARGUMENT names the setting that is wrong. */
-function mysqlOptionsOf({ mysqlUrl, mysqlPasswordFile }: Config): MysqlOptions | undefined {
+export function mysqlOptionsOf({ mysqlUrl, mysqlPasswordFile }: Config): MysqlOptions | undefined {
   if (mysqlUrl === undefined) return undefined;
   if (mysqlPasswordFile === undefined) return parseMysqlUrl(mysqlUrl);
   try {

@@ -1,3 +1,5 @@
+import { limits } from "@chappe/mesh/limits.ts";
+
 /** One setting of a process: where it is read from, and what an operator reads about it. */
 export interface Setting {
   /** Its key in the settings file. */
@@ -96,6 +98,21 @@ const storing: readonly Setting[] = [
     "RECONCILE_INTERVAL_MS",
     "msg-writer compares a sample over all tiers so often; 0 = never",
   ),
+  list(
+    "hbaseZookeeper",
+    "HBASE_ZOOKEEPER",
+    "ZooKeeper of the HBase that old days move to, host:port; none = they stay",
+  ),
+  text("hbaseZnode", "HBASE_ZNODE", "that HBase's node in ZooKeeper", { fallback: "/hbase" }),
+  text("hbaseTable", "HBASE_TABLE", "table of old messages; `chappe archive create-table` makes it", {
+    fallback: "chappe-history",
+  }),
+  number("archiveAfterDays", "ARCHIVE_AFTER_DAYS", "days besides today's that stay in MySQL, 2 or more", {
+    fallback: limits.archiveAfterDays,
+  }),
+  number("archiveGraceMs", "ARCHIVE_GRACE_MS", "from copy to check and drop; twice HBase's flush interval or more", {
+    fallback: limits.archiveGraceMs,
+  }),
 ];
 
 const meshing: readonly Setting[] = [

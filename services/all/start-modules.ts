@@ -20,6 +20,7 @@ import { createRouteTransport } from "@chappe/mesh/rpc/route-transport.ts";
 import { createServiceBackend } from "@chappe/mesh/rpc/service-backend.ts";
 import { createRequestValidator, type RequestValidator } from "@chappe/mesh/rpc/validator.ts";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { createArchiver } from "../archiver/archiver.ts";
 import { createAuth } from "../auth/auth.ts";
 import { createPasswordHasher } from "../auth/password-hasher.ts";
 import { createRevocationList, type RevocationList } from "../auth/revocation-list.ts";
@@ -190,9 +191,9 @@ function addMsgProxy(list: ModuleList, { log, store, business }: Engines, { shar
   list.stats.waiting = () => proxy.waitingMessages();
 }
 
-function addMsgReader(list: ModuleList, { store, window }: Engines, { shared }: ModulesOptions): void {
+function addMsgReader(list: ModuleList, { store, window, history }: Engines, { shared }: ModulesOptions): void {
   const { membership, validator } = shared;
-  const reader = createMsgReader({ store, window, membership, validator });
+  const reader = createMsgReader({ store, window, history, membership, validator });
   list.stats.reader = () => reader.stats();
   list.services.push({ service: HistoryService, impl: reader.impl });
   list.backends.push(reader.backend);
@@ -219,6 +220,17 @@ function addMsgWriter(list: ModuleList, engines: Engines, { config, logger }: Mo
   });
 }
 
+/** Without an HBase there is nothing to do: the store keeps every day. */
+function addArchiver(list: ModuleList, { archive, history }: Engines, { config, logger }: ModulesOptions): void {
+  if (archive === undefined || history === undefined) return;
+  const { archiveAfterDays: afterDays, archiveGraceMs: graceMs } = config;
+  list.starts.push(async () => {
+    const archiver = createArchiver({ source: archive, history, logger, afterDays, graceMs });
+    list.stats.archive = () => archiver.stats();
+    list.parts.unshift(archiver);
+  });
+}
+
 function addPush(list: ModuleList, { log, presence }: Engines, { shared, worker, logger }: ModulesOptions): void {
   const { contracts, membership, validator, router } = shared;
   const pushServer = createPushServer({ log, presence, membership, worker, logger });
@@ -235,6 +247,7 @@ const addRole = {
   business: addBusiness,
   "msg-proxy": addMsgProxy,
   "msg-reader": addMsgReader,
+  archiver: addArchiver,
 } as const satisfies Record<CoreRole, unknown>;
 
 /** Messages, push and business, or some of them, running and attached to the Route of this process. */

@@ -90,7 +90,8 @@ describe("migrations", () => {
       await writeFile(join(folder, name), await readFile(join(migrationsFolder, name)));
     const name = readMigrations()[0]!.name;
     await writeFile(join(folder, name), `${await readFile(join(migrationsFolder, name), "utf8")}-- one more\n`);
-    await writeFile(join(folder, "004-new.sql"), "CREATE TABLE fresh (id INT);\n");
+    const next = String(readMigrations().length + 1).padStart(3, "0");
+    await writeFile(join(folder, `${next}-new.sql`), "CREATE TABLE fresh (id INT);\n");
     const refused = /migration 001-messages\.sql is not the one .* restore that file/;
     await expect(migrate(options, { migrations: readMigrations(folder) })).rejects.toThrow(refused);
     expect(await query(options, "SHOW TABLES LIKE 'fresh'")).toEqual([]);
@@ -128,7 +129,9 @@ describe("a start refuses, and says what to do", () => {
 
   test.each(Object.entries(stores))("%s", async (_name, open) => {
     const empty = await kit.createEmptyDatabase();
-    await expect(open(empty)).rejects.toThrow(/has version 0, this build needs 3: run "chappe migrate"/);
+    await expect(open(empty)).rejects.toThrow(
+      `has version 0, this build needs ${readMigrations().length}: run "chappe migrate"`,
+    );
     const options = await kit.createDatabase();
     const wrongPassword = open({ ...options, password: "not-the-one" });
     await expect(wrongPassword).rejects.toMatchObject({ row: { name: "INVALID_ARGUMENT" } });
@@ -140,8 +143,10 @@ describe("a start refuses, and says what to do", () => {
     await expect(wrongPort).rejects.toMatchObject({ row: { name: "UNAVAILABLE" } });
     await expect(wrongPort).rejects.toThrow(/:1 does not answer \(ECONNREFUSED\): check host and port/);
     await expect(open({ ...options, host: "no-such-host.invalid" })).rejects.toThrow(/does not answer .*check host/);
-    await query(options, "INSERT INTO schema_migration VALUES (4, '004-later.sql', REPEAT('0', 64), 0)");
-    await expect(open(options)).rejects.toThrow(/has version 4 \(004-later\.sql\), this build knows 3: run the newer/);
+    const known = readMigrations().length;
+    await query(options, `INSERT INTO schema_migration VALUES (${known + 1}, 'later.sql', REPEAT('0', 64), 0)`);
+    const newer = `has version ${known + 1} (later.sql), this build knows ${known}: run the newer build`;
+    await expect(open(options)).rejects.toThrow(newer);
   });
 });
 

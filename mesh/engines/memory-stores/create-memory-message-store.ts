@@ -1,6 +1,7 @@
 import { ChappeError } from "../../errors/chappe-error.ts";
 import { conversationIdOfKey, conversationKey } from "../../ids/conversation-id.ts";
 import { uuidV7TimeMs } from "../../ids/uuid-v7.ts";
+import type { ArchiveSource } from "../../ports/archive-source.ts";
 import type {
   Claim,
   ConversationRow,
@@ -13,10 +14,11 @@ import type {
 } from "../../ports/message-store.ts";
 import { cutRuns, type RunCut } from "../cut-runs.ts";
 import { mergeMember } from "../merge-member.ts";
+import { createMemoryArchiveSource } from "./create-memory-archive-source.ts";
 
 interface Conversation {
   /** In order of seq. */
-  readonly runs: MessageRun[];
+  runs: MessageRun[];
   readonly members: Map<bigint, MemberRow>;
   headSeq: number;
 }
@@ -24,11 +26,26 @@ interface Conversation {
 const sendKeyOf = (key: SendKey): string =>
   `${conversationKey(key.conversationId)}/${key.senderId}/${Buffer.from(key.clientMessageId).toString("latin1")}`;
 
-class MemoryMessageStore implements MessageStore {
+/** A MessageStore in memory, whose old days can be archived. */
+export interface MemoryMessageStore extends MessageStore {
+  /** What an archiver moves away from it; ends with the store. */
+  readonly archive: ArchiveSource;
+}
+
+class MemoryStore implements MemoryMessageStore {
   readonly #progress = new Map<number, Claim>();
   readonly #conversations = new Map<string, Conversation>();
   readonly #conversationsByUser = new Map<bigint, Set<string>>();
   readonly #sends = new Map<string, SendRow>();
+  readonly archive = createMemoryArchiveSource({
+    commits: () => this.#commits,
+    runs: () => [...this.#conversations.values()].flatMap(({ runs }) => runs),
+    remove: (gone) => {
+      for (const conversation of this.#conversations.values())
+        conversation.runs = conversation.runs.filter((run) => !gone.has(run));
+    },
+  });
+  #commits = 0;
   #closed = false;
 
   async claim(partitions: readonly number[]): Promise<ReadonlyMap<number, Claim>> {
@@ -47,6 +64,7 @@ class MemoryMessageStore implements MessageStore {
       if (stored?.epoch !== epoch || stored.nextOffset !== fromOffset) throw new ChappeError("STALE_OWNER");
     }
     for (const { partition, epoch, nextOffset } of batch.progress) this.#progress.set(partition, { nextOffset, epoch });
+    this.#commits++;
     for (const run of batch.runs) this.#addRun(run);
     for (const send of batch.sends) this.#sends.set(sendKeyOf(send), send);
     for (const member of batch.members) this.#upsertMember(member);
@@ -130,6 +148,7 @@ class MemoryMessageStore implements MessageStore {
 
   async close(): Promise<void> {
     this.#closed = true;
+    await this.archive.close();
   }
 
   #assertOpen(): void {
@@ -161,6 +180,6 @@ class MemoryMessageStore implements MessageStore {
 }
 
 /** A MessageStore in memory: durable for the life of the process only. */
-export function createMemoryMessageStore(): MessageStore {
-  return new MemoryMessageStore();
+export function createMemoryMessageStore(): MemoryMessageStore {
+  return new MemoryStore();
 }

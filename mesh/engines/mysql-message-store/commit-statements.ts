@@ -1,27 +1,11 @@
 import { crc32 } from "node:zlib";
 import { walkTaggedMessages } from "../../codec/message-events.ts";
-import { WireReader } from "../../codec/wire-reader.ts";
 import { uuidV7TimeMs } from "../../ids/uuid-v7.ts";
 import { limits } from "../../limits.ts";
 import type { MemberRow, MessageRun, ProgressStep, SendRow, StoreCommit } from "../../ports/message-store.ts";
+import { firstLoggedTimeMs } from "../first-logged-time.ts";
 import { dayOf } from "../mysql/day-partitions.ts";
 import { bytesLiteral, insertStatements, numberLiteral, Sql, toPackets } from "../mysql/sql.ts";
-
-const loggedTimeTag = 0x28;
-const messageTag = 0x12;
-
-/** When the log took the first message of tagged bytes, Unix milliseconds; 0 when it does not say. */
-function loggedTimeMs(bytes: Uint8Array): number {
-  const reader = new WireReader(bytes, "CORRUPT");
-  if (!reader.take(messageTag)) reader.fail("tagged messages hold another field");
-  reader.enter();
-  while (reader.pos < reader.end) {
-    const tag = reader.tag();
-    if (tag === loggedTimeTag) return reader.number();
-    reader.skip(tag);
-  }
-  return 0;
-}
 
 /** A run as pieces within the bounds of a row; a message is never cut. */
 function toPieces(run: MessageRun): MessageRun[] {
@@ -46,8 +30,16 @@ function toPieces(run: MessageRun): MessageRun[] {
   }));
 }
 
-function runRow({ conversationId, firstSeq, count, bytes }: MessageRun): string {
-  const numbers = `${numberLiteral(firstSeq)},${dayOf(loggedTimeMs(bytes))},${numberLiteral(count)},${crc32(bytes)}`;
+/** Counted with the messages of days that may be closed; it must stand before any statement about message_run. */
+const lateCommit = "UPDATE archive_late SET commits = commits + 1 WHERE id = 1";
+/** Archivers leave alone the day of now and so many before it, by clocks that are at most a day from ours. */
+const openDays = limits.minArchiveAfterDays - 1;
+
+const dayOfRun = ({ bytes }: MessageRun): number => dayOf(firstLoggedTimeMs(bytes));
+
+function runRow(run: MessageRun): string {
+  const { conversationId, firstSeq, count, bytes } = run;
+  const numbers = `${numberLiteral(firstSeq)},${dayOfRun(run)},${numberLiteral(count)},${crc32(bytes)}`;
   return `(${bytesLiteral(conversationId)},${numbers},${bytesLiteral(bytes)})`;
 }
 
@@ -81,8 +73,12 @@ const memberTail = `ON DUPLICATE KEY UPDATE role = IF(${stays}, role, VALUES(rol
 /** Packets that insert the rows of a commit. A run or a send that is there already is an error, never a silent second. */
 export function rowPackets({ runs, sends, members }: StoreCommit): readonly Sql[] {
   const ordered = inOrder(runs);
+  const pieces = ordered.flatMap(toPieces);
+  const firstOpenDay = dayOf(Date.now()) - openDays;
+  const isLate = pieces.some((piece) => dayOfRun(piece) < firstOpenDay);
   return toPackets([
-    ...insertStatements("INSERT INTO message_run", ordered.flatMap(toPieces).map(runRow)),
+    ...(isLate ? [lateCommit] : []),
+    ...insertStatements("INSERT INTO message_run", pieces.map(runRow)),
     ...insertStatements("INSERT INTO send", sends.map(sendRow).sort()),
     ...insertStatements("INSERT INTO conversation_head", ordered.map(headRow), headTail),
     ...insertStatements("INSERT INTO member", inOrder(members).map(memberRow), memberTail),

@@ -6,7 +6,8 @@ import { cutRuns, type RunCut } from "../cut-runs.ts";
 import type { Mysql, Row } from "../mysql/open-mysql.ts";
 import { type Sql, sql } from "../mysql/sql.ts";
 
-function toRun(conversationId: Uint8Array, row: Row): MessageRun {
+/** A row of message_run; CORRUPT when its bytes are not what was written. */
+export function toRun(conversationId: Uint8Array, row: Row): MessageRun {
   const firstSeq = Number(row.first_seq);
   const bytes = row.body as Buffer;
   if (crc32(bytes) !== Number(row.crc)) throw new ChappeError("CORRUPT", `the run at seq ${firstSeq} is damaged`);

@@ -27,8 +27,14 @@ export function dayStartMs(day: number): number {
   return day * dayMs;
 }
 
+/** Name of the partition whose last day is `day`. */
+export const partitionName = (day: number): string => `d${day}`;
+
 /** The partitions of a table, oldest first, without the last one, which takes whatever is later. */
-async function dayPartitions(session: Pick<MysqlSession, "rows">, table: DailyTable): Promise<readonly DayPartition[]> {
+export async function dayPartitions(
+  session: Pick<MysqlSession, "rows">,
+  table: DailyTable,
+): Promise<readonly DayPartition[]> {
   const rows = await session.rows(sql`SELECT partition_name AS name, partition_description AS end_day
     FROM information_schema.partitions WHERE table_schema = DATABASE() AND table_name = ${table}
     AND partition_description <> 'MAXVALUE' ORDER BY partition_ordinal_position`);
@@ -49,7 +55,7 @@ async function addDays(session: MysqlSession, table: DailyTable, today: number):
     today + limits.mysqlDaysAhead,
   );
   if (ends.length === 0) return 0;
-  const parts = ends.map((end) => `PARTITION d${end - 1} VALUES LESS THAN (${end})`).join(", ");
+  const parts = ends.map((end) => `PARTITION ${partitionName(end - 1)} VALUES LESS THAN (${end})`).join(", ");
   const later = "PARTITION later VALUES LESS THAN MAXVALUE";
   await session.run(new Sql(`ALTER TABLE ${table} REORGANIZE PARTITION later INTO (${parts}, ${later})`));
   return ends.length;
