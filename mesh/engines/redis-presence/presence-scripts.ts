@@ -29,7 +29,7 @@ return had`,
     numberOfKeys: 1,
     lua: `${isSeen}
 local before = redis.call('HGET', KEYS[1], ARGV[1])
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+if before ~= ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 local was, is = isSeen(before), isSeen(ARGV[2])
 if was == is or seenBeside(KEYS[1], ARGV[1]) then return 0 end
