@@ -13,7 +13,7 @@ export default defineConfig({
     projects: [
       project(
         "unit",
-        ["{mesh,services,clients,bench,scripts}/**/*.test.ts", "test/{tidy,contracts,history}/**/*.test.ts"],
+        ["{mesh,services,clients,bench,scripts}/**/*.test.ts", "test/{tidy,contracts,history,deploy}/**/*.test.ts"],
         20_000,
         parallelWorkers,
       ),

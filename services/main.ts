@@ -1,16 +1,10 @@
-/**
- * The program of every process: `serve [arguments]` (the default), `config check [arguments]`, `config doc`,
- * `engines up|down|status`, `envoy config|check`, `migrate [--mysql-url URL]`,
- * `skip-record --partition N --offset N`, `reconcile [--sample N]`, `certs --out DIR [--roles R,R]`,
- * `archive status|create-table`. Settings are in all/settings.ts.
- */
+/** The program of every process; without a command it serves. Settings are in all/settings.ts. */
 import { fileURLToPath } from "node:url";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { createLogger } from "@chappe/mesh/lifecycle/logger.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import { isWhole, readConfig, workerSettings } from "./all/config.ts";
 import { createDemoData } from "./all/demo-data.ts";
-import { migrateDatabase } from "./all/migrate-database.ts";
 import { describeSettings } from "./all/settings.ts";
 import { showTable } from "./all/show-table.ts";
 import { startProcess } from "./all/start-process.ts";
@@ -45,56 +39,69 @@ async function serve(args: readonly string[]): Promise<void> {
   console.log(config.json ? JSON.stringify(ready) : showTable(config, running));
 }
 
-/** Prints the settings that would hold; what is wrong with them is the error. */
-function checkConfig(args: readonly string[]): void {
-  console.log(JSON.stringify(readConfig(args, process.env), undefined, 2));
+/** What a command answers with is printed: text as it is, anything else as JSON. */
+interface Command {
+  readonly usage: string;
+  run(args: readonly string[]): unknown;
 }
 
-/** Loads the clients of all engines, which no other command wants. */
-async function engines(args: readonly string[]): Promise<void> {
-  const { runEnginesCommand } = await import("./all/engines-command.ts");
-  return runEnginesCommand(args, console.log);
-}
+/** Commands but `serve` load what they need when they are run. */
+const commands: Readonly<Record<string, Command>> = {
+  serve: { usage: "serve [arguments]", run: serve },
+  config: {
+    usage: "config check [arguments] | config doc",
+    run([what, ...rest]) {
+      if (what === "check") return JSON.stringify(readConfig(rest, process.env), undefined, 2);
+      if (what === "doc") return describeSettings();
+      throw new ChappeError("INVALID_ARGUMENT", "config: say check or doc");
+    },
+  },
+  engines: {
+    usage: "engines up|down|status",
+    run: async (args) => (await import("./all/engines-command.ts")).runEnginesCommand(args, console.log),
+  },
+  migrate: {
+    usage: "migrate [--mysql-url URL]",
+    run: async (args) => (await import("./all/migrate-database.ts")).migrateDatabase(args, process.env),
+  },
+  certs: {
+    usage: "certs --out DIR [--roles R,R] [--hosts H,H] [--hours N]",
+    run: async (args) => (await (await import("./all/certs-command.ts")).makeCertificates(args)).join("\n"),
+  },
+  envoy: {
+    usage: "envoy config|check",
+    run: async (args) => (await import("./all/envoy-command.ts")).runEnvoyCommand(args),
+  },
+  "skip-record": {
+    usage: "skip-record --partition N --offset N",
+    run: async (args) => (await import("./all/skip-record-command.ts")).runSkipRecord(args, process.env),
+  },
+  reconcile: {
+    usage: "reconcile [--sample N] [arguments]",
+    async run(args) {
+      const { runReconcileCommand } = await import("./all/reconcile-command.ts");
+      if (!(await runReconcileCommand(args, process.env, console.log))) process.exitCode = 1;
+    },
+  },
+  archive: {
+    usage: "archive status|create-table",
+    run: async (args) => (await import("./all/archive-command.ts")).runArchiveCommand(args, process.env, console.log),
+  },
+  pages: {
+    usage: "pages (builds the chat page)",
+    run: async () => (await import("./all/build-pages.ts")).buildPages(pages),
+  },
+};
 
-/** For a record that has stopped a partition. */
-async function skipRecord(args: readonly string[]): Promise<void> {
-  const { runSkipRecord } = await import("./all/skip-record-command.ts");
-  console.log(JSON.stringify(await runSkipRecord(args, process.env)));
-}
-
-/** Ends with 1 when something differs. */
-async function reconcile(args: readonly string[]): Promise<void> {
-  const { runReconcileCommand } = await import("./all/reconcile-command.ts");
-  if (!(await runReconcileCommand(args, process.env, console.log))) process.exitCode = 1;
-}
-
-/** Reads the catalogue, or makes the table, of old messages. */
-async function archive(args: readonly string[]): Promise<void> {
-  const { runArchiveCommand } = await import("./all/archive-command.ts");
-  return runArchiveCommand(args, process.env, console.log);
-}
-
-async function main([command = "serve", ...rest]: readonly string[]): Promise<void> {
-  if (command.startsWith("--")) return serve([command, ...rest]);
-  if (command === "serve") return serve(rest);
-  if (command === "config" && rest[0] === "check") return checkConfig(rest.slice(1));
-  if (command === "config" && rest.join() === "doc") return console.log(describeSettings());
-  if (command === "engines") return engines(rest);
-  if (command === "skip-record") return skipRecord(rest);
-  if (command === "archive") return archive(rest);
-  if (command === "certs") {
-    const { makeCertificates } = await import("./all/certs-command.ts");
-    return console.log((await makeCertificates(rest)).join("\n"));
+async function main(args: readonly string[]): Promise<void> {
+  const [name = "serve", ...rest] = args[0]?.startsWith("--") ? ["serve", ...args] : args;
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) {
+    const usages = Object.values(commands).map(({ usage }) => usage);
+    throw new ChappeError("INVALID_ARGUMENT", `unknown command ${name}\nusage: ${usages.join("\n       ")}`);
   }
-  if (command === "envoy") {
-    const { runEnvoyCommand } = await import("./all/envoy-command.ts");
-    return console.log(await runEnvoyCommand(rest));
-  }
-  if (command === "reconcile") return reconcile(rest);
-  if (command === "migrate") return console.log(JSON.stringify(await migrateDatabase(rest, process.env)));
-  const usage =
-    "usage: serve [arguments] | config check [arguments] | config doc | engines up|down|status | envoy config|check | migrate [--mysql-url URL] | certs --out DIR [--roles R] | reconcile [--sample N] [arguments] | skip-record --partition N --offset N | archive status|create-table";
-  throw new ChappeError("INVALID_ARGUMENT", `unknown command ${command}\n${usage}`);
+  const answer = await command.run(rest);
+  if (answer !== undefined) console.log(typeof answer === "string" ? answer : JSON.stringify(answer));
 }
 
 main(process.argv.slice(2)).catch((cause: unknown) => {

@@ -19,6 +19,8 @@ export interface ServerOptions {
   readonly port?: number;
   /** Further arguments of services/main.ts. */
   readonly args?: readonly string[];
+  /** The program. @default services/main.ts */
+  readonly entry?: string;
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -81,7 +83,15 @@ function waitForReady(child: ChildProcess, exited: Promise<string>, errorText: (
 /** Starts services/main.ts as a child process and waits until it says that it is ready. It dies with this process. */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
   const port = String(options.port ?? 0);
-  const args = [entryPoint, "--data", options.dataDir, "--port", port, "--json", ...(options.args ?? [])];
+  const args = [
+    options.entry ?? entryPoint,
+    "--data",
+    options.dataDir,
+    "--port",
+    port,
+    "--json",
+    ...(options.args ?? []),
+  ];
   const env = { ...process.env, ...options.env };
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], env });
   const killAtExit = (): boolean => child.kill("SIGKILL");
