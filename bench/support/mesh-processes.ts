@@ -89,6 +89,13 @@ export class MeshProcesses {
     return how;
   }
 
+  /** SIGTERM, and waits for the end; answers how it ended. */
+  async stop(name: string): Promise<string> {
+    const { process } = this.#member(name);
+    await process.close();
+    return process.exited;
+  }
+
   /** Starts a process that has ended again. */
   async restart(name: string): Promise<void> {
     const member = this.#member(name);

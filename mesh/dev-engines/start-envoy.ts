@@ -19,7 +19,7 @@ export interface EnvoyOptions {
   readonly settings: Readonly<Record<string, unknown>>;
   /** Which listeners besides HTTP get a free port. @default none */
   readonly listeners?: readonly ("tcp" | "udp")[];
-  /** Absolute path of the files of the dynamic form, where eds.yaml is to appear. @default the static form */
+  /** Absolute path of the files of the dynamic form, where those of endpoints are, or will be. @default the static form */
   readonly filesFrom?: string;
   /** Threads. @default 1 */
   readonly concurrency?: number;

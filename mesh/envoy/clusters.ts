@@ -9,6 +9,9 @@ export type LoginCluster = "login_http" | "login_listen" | "login_grpc" | "login
 /** Where endpoints of a cluster come from: written beside it, or a file that is moved into place. */
 export type EndpointSource = { readonly kind: "inline" } | { readonly kind: "files"; readonly directory: string };
 
+/** Name of the file with the endpoints of a cluster: Envoy wants one of them a file. */
+export const endpointFile = (cluster: LoginCluster): string => `eds-${cluster}.yaml`;
+
 /** A file of resources that Envoy reads again whenever it is replaced. */
 export const fileSource = (directory: string, name: string): Yaml => ({
   resource_api_version: "V3",
@@ -160,7 +163,7 @@ export function loginCluster(
   const endpoints: Record<string, Yaml> =
     source.kind === "inline"
       ? { type: "STRICT_DNS", load_assignment: assignment! }
-      : { type: "EDS", eds_cluster_config: { eds_config: fileSource(source.directory, "eds.yaml") } };
+      : { type: "EDS", eds_cluster_config: { eds_config: fileSource(source.directory, endpointFile(name)) } };
   return {
     name,
     ...endpoints,

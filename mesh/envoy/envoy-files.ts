@@ -1,4 +1,4 @@
-import { fileSource, loginCluster, loginClusterNames, otlpCluster } from "./clusters.ts";
+import { endpointFile, fileSource, loginCluster, loginClusterNames, otlpCluster } from "./clusters.ts";
 import type { EnvoySettings, LoginTargets } from "./envoy-settings.ts";
 import { httpListener, type RouteSource, tcpListener, udpListener } from "./listeners.ts";
 import { loadAssignment } from "./load-assignments.ts";
@@ -97,19 +97,15 @@ export function staticFiles(settings: EnvoySettings): EnvoyFiles {
 const resources = (list: readonly (readonly [string, Yaml])[]): string =>
   writtenBy + toYaml({ resources: list.map(([type, value]) => any(type, value as Record<string, Yaml>)) });
 
-/** eds.yaml: where the Login processes are now. */
+/** Files with where the Login processes are now, one for each cluster. */
 export function endpointFiles(settings: EnvoySettings, logins: readonly LoginTargets[]): EnvoyFiles {
-  return {
-    "eds.yaml": resources(
-      loginClusterNames(settings).map((name) => [
-        "envoy.config.endpoint.v3.ClusterLoadAssignment",
-        loadAssignment(name, logins),
-      ]),
-    ),
-  };
+  const type = "envoy.config.endpoint.v3.ClusterLoadAssignment";
+  return Object.fromEntries(
+    loginClusterNames(settings).map((name) => [endpointFile(name), resources([[type, loadAssignment(name, logins)]])]),
+  );
 }
 
-/** envoy.yaml, cds.yaml and rds.yaml that read each other, and eds.yaml, from `directory`, an absolute path. */
+/** envoy.yaml, cds.yaml and rds.yaml that read each other, and the files of endpoints, from `directory`, an absolute path. */
 export function dynamicFiles(settings: EnvoySettings, directory: string): EnvoyFiles {
   const clusters = loginClusterNames(settings).map(
     (name) =>

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { createAuthority, issueCertificate, type KeyPair } from "@chappe/mesh/tls/certificate-authority.ts";
-import { coreRoles, wholeRoles } from "./config.ts";
+import { coreRoles, envoyControl, wholeRoles } from "./config.ts";
 
 const hourMs = 3_600_000;
 const maxHours = 24 * 365 * 10;
@@ -37,7 +37,7 @@ async function openAuthority(directory: string): Promise<KeyPair> {
 function rolesOf(name: string): string[] {
   const roles = name.split("+");
   for (const role of roles) {
-    const known: readonly string[] = [...wholeRoles, ...coreRoles];
+    const known: readonly string[] = [...wholeRoles, envoyControl, ...coreRoles];
     if (!known.includes(role) && !backendName.test(role))
       refuse("roles", `${role} is no role; known are ${known.join(", ")}, backend-NAME`);
   }

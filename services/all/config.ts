@@ -15,7 +15,7 @@ const maxWorkers = 64;
 export const wholeRoles = ["core", "login", "route", "online"] as const;
 
 /** The role that writes Envoy's files from the Directory. */
-const envoyControl = "envoy-control";
+export const envoyControl = "envoy-control";
 
 /** What the role "core" stands for, in the order of their start: roles of their own on engines that processes share. */
 export const coreRoles = ["msg-writer", "push", "business", "msg-proxy", "msg-reader", "archiver"] as const;

@@ -26,14 +26,11 @@ afterEach(() => {
 function portsOf(cluster: string): number[] {
   let text: string;
   try {
-    text = readFileSync(join(path, "eds.yaml"), "utf8");
+    text = readFileSync(join(path, `eds-${cluster}.yaml`), "utf8");
   } catch {
     return [];
   }
-  const part = text.split("cluster_name: ").find((one) => one.startsWith(cluster)) ?? "";
-  return [
-    ...part.matchAll(/address: \{ socket_address: \{.*?port_value: (\d+)|socket_address: \{.*?port_value: (\d+)/g),
-  ].map(([, a, b]) => Number(a ?? b));
+  return [...text.matchAll(/socket_address: \{[^}]*port_value: (\d+)/g)].map(([, port]) => Number(port));
 }
 
 const announce = async (name: string, port: number): Promise<() => Promise<void>> => {

@@ -89,7 +89,7 @@ class Control implements EnvoyControl {
   }
 }
 
-/** Writes the files that do not change, and from now on eds.yaml with every change of the Logins. Throws when it cannot write. */
+/** Writes the files that do not change, and from now on those of endpoints with every change of the Logins. Throws when it cannot write. */
 export function createEnvoyControl(options: EnvoyControlOptions): EnvoyControl {
   return new Control(options);
 }

@@ -8,9 +8,11 @@ import (
 	"flag"
 	"log"
 	"os"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -20,10 +22,11 @@ import (
 
 // world is what a check works with.
 type world struct {
-	server string
-	conn   *grpc.ClientConn
-	token  string
-	userID uint64
+	server      string
+	authorities string
+	conn        *grpc.ClientConn
+	token       string
+	userID      uint64
 }
 
 // check answers what it saw, as a value for JSON.
@@ -50,8 +53,16 @@ func outcomeOf(err error) outcome {
 	return seen
 }
 
-func dial(server string) (*grpc.ClientConn, error) {
-	return grpc.NewClient(server, grpc.WithTransportCredentials(insecure.NewCredentials()))
+// dial connects in clear text, or with TLS when a file of authorities is named.
+func dial(server, authorities string) (*grpc.ClientConn, error) {
+	if authorities == "" {
+		return grpc.NewClient(server, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	}
+	tls, err := credentials.NewClientTLSFromFile(authorities, "")
+	if err != nil {
+		return nil, err
+	}
+	return grpc.NewClient(server, grpc.WithTransportCredentials(tls))
 }
 
 func (w *world) as(ctx context.Context) context.Context {
@@ -62,13 +73,15 @@ func main() {
 	server := flag.String("server", "127.0.0.1:9090", "gRPC port of Chappe")
 	token := flag.String("token", "", "access token")
 	userID := flag.Uint64("user", 0, "its user")
+	authorities := flag.String("ca", "", "PEM file of authorities; empty = clear text")
+	only := flag.String("only", "", "names of the checks to run, with commas; empty = all")
 	flag.Parse()
-	conn, err := dial(*server)
+	conn, err := dial(*server, *authorities)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer conn.Close()
-	w := &world{server: *server, conn: conn, token: *token, userID: *userID}
+	w := &world{server: *server, authorities: *authorities, conn: conn, token: *token, userID: *userID}
 	checks := map[string]check{
 		"health": health, "large": large, "tooLarge": tooLarge, "deadline": deadline, "cancellation": cancellation,
 		"details": details, "metadata": passedMetadata, "unimplemented": unimplemented, "session": session,
@@ -77,6 +90,9 @@ func main() {
 	}
 	seen := map[string]any{}
 	for name, run := range checks {
+		if *only != "" && !strings.Contains(","+*only+",", ","+name+",") {
+			continue
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		if seen[name], err = run(ctx, w); err != nil {
 			log.Fatalf("%s: %v", name, err)

@@ -93,7 +93,7 @@ func cancellation(ctx context.Context, w *world) (any, error) {
 	const connections, calls = 28, 40
 	seen := map[string]int{}
 	for range connections {
-		conn, err := dial(w.server)
+		conn, err := dial(w.server, w.authorities)
 		if err != nil {
 			return nil, err
 		}
