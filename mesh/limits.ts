@@ -2,12 +2,14 @@ import { changeLimits } from "./limits/change-limits.ts";
 import { historyLimits } from "./limits/history-limits.ts";
 import { hotWindowLimits } from "./limits/hot-window-limits.ts";
 import { proxyLimits } from "./limits/proxy-limits.ts";
+import { telemetryLimits } from "./limits/telemetry-limits.ts";
 import { udpLimits } from "./limits/udp-limits.ts";
 
 /** Every bound of the project, by name, unit last. Frozen: change one here or by configuration, never in passing. */
 export const limits = Object.freeze({
   ...changeLimits,
   ...hotWindowLimits,
+  ...telemetryLimits,
   ...udpLimits,
   /** A frame before Hello has succeeded. */
   maxHelloFrameBytes: 4 * 1024,

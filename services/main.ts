@@ -56,6 +56,10 @@ const commands: Readonly<Record<string, Command>> = {
       throw new ChappeError("INVALID_ARGUMENT", "config: say check or doc");
     },
   },
+  "trace-token": {
+    usage: "trace-token [--hours N]",
+    run: async (args) => (await import("./all/make-trace-token.ts")).makeTraceToken(args, process.env),
+  },
   engines: {
     usage: "engines up|down|status",
     run: async (args) => (await import("./all/engines-command.ts")).runEnginesCommand(args, console.log),

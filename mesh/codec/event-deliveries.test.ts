@@ -12,14 +12,27 @@ const anyEvent = fc.record({
   payload: anyBytes,
 });
 const anyMessage = fc
-  .tuple(anyEvent, fc.uint8Array({ minLength: 16, maxLength: 16 }), fc.integer({ min: 1 }))
-  .map(([event, conversationId, lastSeq]) => ({ ...event, conversationId, lastSeq }));
-const anyDeliveries = fc.array(fc.oneof(anyEvent, anyMessage), { maxLength: 4 });
+  .tuple(anyEvent, fc.uint8Array({ minLength: 16, maxLength: 16 }), fc.integer({ min: 1 }), fc.boolean())
+  .map(([event, conversationId, lastSeq, isRun]) => ({
+    ...event,
+    conversationId,
+    lastSeq,
+    firstSeq: isRun ? Math.ceil(lastSeq / 2) : lastSeq,
+  }));
+const anyTraced = fc
+  .tuple(anyMessage, fc.array(fc.record({ seq: fc.nat(), traceContext: anyBytes }), { minLength: 1, maxLength: 3 }))
+  .map(([message, traced]) => ({ ...message, traced }));
+const anyDeliveries = fc.array(fc.oneof(anyEvent, anyMessage, anyTraced), { maxLength: 4 });
 
 test("encodes to the bytes of protobuf-es and back", () => {
   fc.assert(
     fc.property(anyDeliveries, (deliveries) => {
-      const messages = deliveries.map((one) => ("lastSeq" in one ? { ...one, lastSeq: BigInt(one.lastSeq) } : one));
+      const messages = deliveries.map((one) => {
+        if (!("lastSeq" in one)) return one;
+        const firstSeq = one.firstSeq === one.lastSeq ? 0n : BigInt(one.firstSeq);
+        const traced = "traced" in one ? one.traced.map((each) => ({ ...each, seq: BigInt(each.seq) })) : [];
+        return { ...one, lastSeq: BigInt(one.lastSeq), firstSeq, traced };
+      });
       const bytes = encodeDeliveries(deliveries);
       expect(bytes).toEqual(toBinary(DeliverRequestSchema, create(DeliverRequestSchema, { deliveries: messages })));
       expect(decodeDeliveries(bytes)).toEqual(deliveries);

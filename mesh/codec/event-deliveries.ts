@@ -1,19 +1,28 @@
 import type { Delivery } from "../rpc/delivery.ts";
 import { ByteWriter } from "./byte-writer.ts";
+import { noTraced, readTraced, tracedSize, writeTraced } from "./traced-message.ts";
 import { emptyBytes, WireReader } from "./wire-reader.ts";
 import { bytesFieldSize, delimitedSize, numberFieldSize, uint32FieldSize } from "./wire-size.ts";
 
 const itemTag = 0x0a;
+const tracedTag = 0x3a;
 const idBytes = 8;
 
-function deliverySize({ connectionIds, svid, cmd, payload, conversationId, lastSeq }: Delivery): number {
+/** The field is absent when the payload holds one message. */
+const firstSeqField = ({ firstSeq, lastSeq = 0 }: Delivery): number =>
+  firstSeq === undefined || firstSeq === lastSeq ? 0 : firstSeq;
+
+function deliverySize(delivery: Delivery): number {
+  const { connectionIds, svid, cmd, payload, conversationId, lastSeq, traced = noTraced } = delivery;
   return (
     (connectionIds.length === 0 ? 0 : delimitedSize(connectionIds.length * idBytes)) +
     uint32FieldSize(svid) +
     uint32FieldSize(cmd) +
     bytesFieldSize(payload) +
     bytesFieldSize(conversationId ?? emptyBytes) +
-    numberFieldSize(lastSeq ?? 0)
+    numberFieldSize(lastSeq ?? 0) +
+    tracedSize(traced) +
+    numberFieldSize(firstSeqField(delivery))
   );
 }
 
@@ -32,6 +41,8 @@ export function encodeDeliveries(deliveries: readonly Delivery[]): Uint8Array {
     writer.bytesField(0x22, delivery.payload);
     writer.bytesField(0x2a, delivery.conversationId ?? emptyBytes);
     writer.numberField(0x30, delivery.lastSeq ?? 0);
+    writeTraced(writer, tracedTag, delivery.traced ?? noTraced);
+    writer.numberField(0x40, firstSeqField(delivery));
   }
   return writer.finish();
 }
@@ -49,6 +60,8 @@ function readDelivery(reader: WireReader): Delivery {
   let payload = emptyBytes;
   let conversationId = emptyBytes;
   let lastSeq = 0;
+  let firstSeq = 0;
+  let traced = noTraced;
   while (reader.pos < reader.end) {
     const tag = reader.tag();
     if (tag === 0x0a) readIds(reader, connectionIds);
@@ -58,10 +71,14 @@ function readDelivery(reader: WireReader): Delivery {
     else if (tag === 0x22) payload = reader.view();
     else if (tag === 0x2a) conversationId = reader.view();
     else if (tag === 0x30) lastSeq = reader.number();
+    else if (tag === tracedTag) traced = readTraced(reader, traced);
+    else if (tag === 0x40) firstSeq = reader.number();
     else reader.skip(tag);
   }
   const event = { connectionIds, svid, cmd, payload };
-  return conversationId.length === 0 || lastSeq === 0 ? event : { ...event, conversationId, lastSeq };
+  if (conversationId.length === 0 || lastSeq === 0) return event;
+  const message = { ...event, conversationId, lastSeq, firstSeq: firstSeq === 0 ? lastSeq : firstSeq };
+  return traced.length === 0 ? message : { ...message, traced };
 }
 
 /** Decodes a DeliverRequest; byte fields are views into `bytes`. MALFORMED_PAYLOAD when it is none. */

@@ -30,6 +30,7 @@ const anyEntry: fc.Arbitrary<PushEntry> = fc.record({
   firstSeq: anySafe,
   lastSeq: anySafe,
   changes: fc.array(fc.record({ userId: anyFixed64, joined: fc.boolean(), role: anyUint32 }), { maxLength: 3 }),
+  traced: fc.array(fc.record({ seq: anySafe, traceContext: anyBytes }), { maxLength: 3 }),
 });
 
 const eight = fc.uint8Array({ minLength: 8, maxLength: 8 });
@@ -39,6 +40,12 @@ const anyChange = soup(
     fixed64Field(0x09),
     paddedVarintField(0x10, fc.oneof(fc.nat(1), anySafe)),
     paddedVarintField(0x18, anyUint32),
+  ),
+);
+const anyTraced = soup(
+  fc.oneof(
+    paddedVarintField(0x08, anySafe),
+    anyBytes.map((context) => delimited(0x12, context)),
   ),
 );
 const anyField = fc.oneof(
@@ -54,22 +61,25 @@ const anyField = fc.oneof(
   paddedVarintField(0x40, anySafe),
   paddedVarintField(0x48, anySafe),
   anyChange.map((change) => delimited(0x52, change)),
+  anyTraced.map((traced) => delimited(0x62, traced)),
 );
 const anyRecordBytes = soup(soup(anyField).map((entry) => delimited(0x0a, entry)));
 
 const plain = (entry: PushEntryMessage): PushEntry => {
-  const { $typeName, $unknown, firstSeq, lastSeq, changes, ...rest } = entry;
+  const { $typeName, $unknown, firstSeq, lastSeq, changes, traced, ...rest } = entry;
   return {
     ...rest,
     firstSeq: Number(firstSeq),
     lastSeq: Number(lastSeq),
     changes: changes.map(({ userId, joined, role }) => ({ userId, joined, role })),
+    traced: traced.map(({ seq, traceContext }) => ({ seq: Number(seq), traceContext })),
   };
 };
 const message = (entry: PushEntry) => ({
   ...entry,
   userIds: [...entry.userIds],
   changes: [...entry.changes],
+  traced: entry.traced.map(({ seq, traceContext }) => ({ seq: BigInt(seq), traceContext })),
   firstSeq: BigInt(entry.firstSeq),
   lastSeq: BigInt(entry.lastSeq),
 });
@@ -135,6 +145,7 @@ test("fields left out are absent", () => {
       firstSeq: 0,
       lastSeq: 0,
       changes: [],
+      traced: [],
     },
   ]);
 });

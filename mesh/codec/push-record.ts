@@ -1,5 +1,6 @@
 /** PushRecord, PushEntry and MembershipChange of chappe.mesh.v1: records of the push log. */
 import { type ByteWriter, encodeExact } from "./byte-writer.ts";
+import { noTraced, readTraced, type TracedMessage, tracedSize, writeTraced } from "./traced-message.ts";
 import { emptyBytes, WireReader } from "./wire-reader.ts";
 import {
   boolFieldSize,
@@ -40,6 +41,8 @@ export interface PushEntry {
   readonly changes: readonly MembershipChange[];
   /** Skips every device of this user; 0 = nobody. */
   readonly exceptUserId: bigint;
+  /** In order of seq. */
+  readonly traced: readonly TracedMessage[];
 }
 
 /** A PushEntry to write; what is left out is absent on the wire. */
@@ -49,6 +52,7 @@ const entriesTag = 0x0a;
 const userIdTag = 0x11;
 const userIdsPackedTag = 0x12;
 const changesTag = 0x52;
+const tracedTag = 0x62;
 const fixed64Bytes = 8;
 const noUserIds: readonly bigint[] = Object.freeze([]);
 const noChanges: readonly MembershipChange[] = Object.freeze([]);
@@ -118,6 +122,7 @@ function complete(fields: PushEntryFields): PushEntry {
     lastSeq: fields.lastSeq ?? 0,
     changes: fields.changes ?? noChanges,
     exceptUserId: fields.exceptUserId ?? 0n,
+    traced: fields.traced ?? noTraced,
   };
 }
 
@@ -137,7 +142,8 @@ function entrySize(entry: PushEntry): number {
     bytesFieldSize(entry.payload) +
     numberFieldSize(entry.firstSeq) +
     numberFieldSize(entry.lastSeq) +
-    fixed64FieldSize(entry.exceptUserId);
+    fixed64FieldSize(entry.exceptUserId) +
+    tracedSize(entry.traced);
   for (const change of entry.changes) size += delimitedSize(changeSize(change));
   return size;
 }
@@ -162,6 +168,7 @@ function writeEntry(writer: ByteWriter, entry: PushEntry): void {
     writer.numberField(0x18, change.role);
   }
   writer.fixed64Field(0x59, entry.exceptUserId);
+  writeTraced(writer, tracedTag, entry.traced);
 }
 
 function readEntry(reader: WireReader): PushEntry {
@@ -176,6 +183,7 @@ function readEntry(reader: WireReader): PushEntry {
   let lastSeq = 0;
   let changes = noChanges;
   let exceptUserId = 0n;
+  let traced = noTraced;
   while (reader.pos < reader.end) {
     const tag = reader.tag();
     if (tag === 0x0a) conversationId = reader.view();
@@ -190,6 +198,7 @@ function readEntry(reader: WireReader): PushEntry {
     else if (tag === 0x48) lastSeq = reader.number();
     else if (tag === changesTag) changes = added(changes, readChange(reader));
     else if (tag === 0x59) exceptUserId = reader.fixed64();
+    else if (tag === tracedTag) traced = readTraced(reader, traced);
     else reader.skip(tag);
   }
   return {
@@ -204,6 +213,7 @@ function readEntry(reader: WireReader): PushEntry {
     lastSeq,
     changes,
     exceptUserId,
+    traced,
   };
 }
 

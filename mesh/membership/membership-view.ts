@@ -11,6 +11,8 @@ export interface MembershipView {
   member(userId: bigint): MemberRow | undefined;
   /** The users who may read the message with this seq. */
   readersAt(seq: number): readonly bigint[];
+  /** Rows, past members included. */
+  readonly size: number;
 }
 
 /** What createMembershipViews needs. */
@@ -51,6 +53,10 @@ class View implements MembershipView {
     let changedSeq = 0;
     for (const row of rows.values()) changedSeq = Math.max(changedSeq, row.joinSeq, row.leaveSeq);
     this.changedSeq = changedSeq;
+  }
+
+  get size(): number {
+    return this.rows.size;
   }
 
   isMember(userId: bigint): boolean {

@@ -27,6 +27,7 @@ import {
   svid,
 } from "@chappe/gen/proto/chappe/mesh/v1/options_pb.ts";
 import { file_chappe_mesh_v1_registry_service } from "@chappe/gen/proto/chappe/mesh/v1/registry_service_pb.ts";
+import { file_chappe_mesh_v1_trace_service } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
 import { file_chappe_msg_v1_message } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
 import { file_chappe_msg_v1_message_service } from "@chappe/gen/proto/chappe/msg/v1/message_service_pb.ts";
 import { file_chappe_online_v1_presence_service } from "@chappe/gen/proto/chappe/online/v1/presence_service_pb.ts";
@@ -44,6 +45,7 @@ export const contractFiles: readonly DescFile[] = [
   file_chappe_edge_v1_login_service,
   file_chappe_mesh_v1_link,
   file_chappe_mesh_v1_registry_service,
+  file_chappe_mesh_v1_trace_service,
   file_chappe_edge_v1_session,
   file_chappe_msg_v1_message,
   file_chappe_msg_v1_message_service,

@@ -1,3 +1,5 @@
+import type { TracedMessage } from "../codec/traced-message.ts";
+
 /** One event for connections of one Login process. The same bytes go to each of them. */
 export interface Delivery {
   readonly connectionIds: readonly bigint[];
@@ -9,6 +11,10 @@ export interface Delivery {
   readonly conversationId?: Uint8Array;
   /** Highest seq in the payload; set on messages. */
   readonly lastSeq?: number;
+  /** Lowest seq in the payload. @default lastSeq */
+  readonly firstSeq?: number;
+  /** The traced messages in the payload. @default none */
+  readonly traced?: readonly TracedMessage[];
 }
 
 /** A Login process as the push side sees it. */

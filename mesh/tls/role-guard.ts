@@ -5,6 +5,12 @@ import type { Contracts } from "../rpc/contracts.ts";
 /** Role whose processes have doors for clients: they alone bring calls of users. */
 const doorRole = "login";
 
+/** What the contract says of a service that processes of every role serve. */
+const anyRole = "any";
+
+const mayServe = (roles: ReadonlySet<string>, role = ""): boolean =>
+  roles.has(role) || (role === anyRole && roles.size > 0);
+
 /** What processes may do, by the roles that they have proved and by the contracts. */
 export interface RoleGuard {
   /** PERMISSION_DENIED unless each service is one of the roles'. */
@@ -25,7 +31,7 @@ export function createRoleGuard(contracts: Pick<Contracts, "method" | "services"
   };
   return {
     checkServes(roles, svids) {
-      const foreign = svids.find((svid) => !roles.has(contracts.servedBy(svid) ?? ""));
+      const foreign = svids.find((svid) => !mayServe(roles, contracts.servedBy(svid)));
       if (foreign === undefined) return;
       throw new ChappeError(
         "PERMISSION_DENIED",

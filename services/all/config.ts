@@ -10,6 +10,8 @@ import { type Setting, settings } from "./settings.ts";
 const port = z.int().min(0).max(65_535);
 const hostAndPort = z.string().regex(/^[^\s:]+:\d{1,5}$|^\[[\da-fA-F:]+\]:\d{1,5}$/, "must be host:port");
 const maxWorkers = 64;
+const maxRingEntries = 2 ** 24;
+const isPowerOfTwo = (count: number): boolean => count === 0 || Number.isInteger(Math.log2(count));
 
 /** Roles that a process may have; all of them make a whole. */
 export const wholeRoles = ["core", "login", "route", "online"] as const;
@@ -86,6 +88,10 @@ const schema = z.strictObject({
   envoyDirectory: z.string().min(1),
   /** "*" alone = every origin. */
   corsOrigins: z.array(z.string()),
+  otlpUrl: z.url({ protocol: /^https?$/ }).optional(),
+  traceRate: z.number().min(0).max(1),
+  traceRingEntries: z.int().min(0).max(maxRingEntries).refine(isPowerOfTwo, "must be 0 or a power of two"),
+  traceKeyFile: z.string().min(1).optional(),
   drainMs: z.int().min(0).max(600_000),
   /** Other processes of this machine listen on the same ports; only a process that has workers sets it. */
   sharesPorts: z.boolean().default(false),

@@ -1,5 +1,6 @@
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import type { TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
+import { createEntryRouter } from "@chappe/mesh/telemetry/entry-router.ts";
 import type { Server } from "@grpc/grpc-js";
 import { createGrpcEdge } from "../grpc-edge/grpc-edge.ts";
 import { createHealth } from "../grpc-edge/health.ts";
@@ -17,14 +18,15 @@ export interface GrpcServices {
 
 /** Short calls, reflection and the registration of backends, for a process that has every role. */
 export function openGrpcServices(
-  { route, contracts }: Shared,
+  { route, contracts, hops }: Shared,
   verifier: TokenVerifier,
   config: Config,
   logger: Logger,
 ): GrpcServices {
   const registry = openRegistry(route, contracts, config, logger);
   const health = createHealth();
-  const edge = createGrpcEdge({ contracts, router: route, verifier, trustedProxies: config.trustedProxies });
+  const router = createEntryRouter(route, hops);
+  const edge = createGrpcEdge({ contracts, router, verifier, trustedProxies: config.trustedProxies });
   return {
     addTo(server) {
       registry.addTo(server);

@@ -3,6 +3,7 @@ import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import { createLinkDialer } from "@chappe/mesh/link/create-link-dialer.ts";
 import { createLinkRouter } from "@chappe/mesh/link/create-link-router.ts";
+import type { Link } from "@chappe/mesh/link/link.ts";
 import type { Directory } from "@chappe/mesh/ports/directory.ts";
 import type { Backend, Router } from "@chappe/mesh/rpc/call.ts";
 import { createRouteTransport } from "@chappe/mesh/rpc/route-transport.ts";
@@ -27,6 +28,8 @@ export interface RouteLinksOptions {
 export interface RouteLinks {
   readonly router: Router;
   readonly transport: Transport;
+  /** The links that are open. */
+  links(): readonly Link[];
   /** Settles when a Route is reached; UNAVAILABLE when none is in limits.routeWaitMs. */
   ready(): Promise<void>;
   /** Whether a Route is reached now, and may send calls. */
@@ -68,6 +71,7 @@ export function openRouteLinks(options: RouteLinksOptions): RouteLinks {
   return {
     router,
     transport: createRouteTransport(router),
+    links: () => dialer.links,
     ready: () => dialer.whenOpen({ timeoutMs: limits.routeWaitMs }),
     isOpen: () => !goingAway && dialer.links.length > 0,
     goAway() {

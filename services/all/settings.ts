@@ -151,6 +151,22 @@ const meshing: readonly Setting[] = [
   text("envoyDirectory", "ENVOY_DIRECTORY", "folder with the files that Envoy watches", { fallback: ".chappe/envoy" }),
 ];
 
+const observing: readonly Setting[] = [
+  text("otlpUrl", "OTLP_URL", "OTLP receiver for spans and metrics, as in http://127.0.0.1:4318; none = not exported"),
+  number(
+    "traceRate",
+    "TRACE_RATE",
+    "share of the messages for one recipient that are traced; falls to 0.1% for 10,000",
+    {
+      fallback: 0.01,
+    },
+  ),
+  number("traceRingEntries", "TRACE_RING_ENTRIES", "hops of messages that are remembered, a power of two; 0 = off", {
+    fallback: 131_072,
+  }),
+  text("traceKeyFile", "TRACE_KEY_FILE", "file with the key of tokens with which clients have their messages traced"),
+];
+
 const running: readonly Setting[] = [
   { name: "devMode", flag: "--no-dev", env: "CHAPPE_DEV", kind: "switch", fallback: true, about: "demo accounts" },
   {
@@ -165,7 +181,14 @@ const running: readonly Setting[] = [
 ];
 
 /** All of them. */
-export const settings: readonly Setting[] = [...listening, ...storing, ...limiting, ...meshing, ...running];
+export const settings: readonly Setting[] = [
+  ...listening,
+  ...storing,
+  ...limiting,
+  ...meshing,
+  ...observing,
+  ...running,
+];
 
 function fallbackText({ fallback }: Setting): string {
   if (fallback === undefined) return "";

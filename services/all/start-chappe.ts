@@ -13,6 +13,7 @@ import { loginPolicyOf } from "./login-limits.ts";
 import { type Engines, openEngines } from "./open-engines.ts";
 import { type GrpcServices, openGrpcServices } from "./open-grpc-services.ts";
 import { type ListenerPorts, type Listeners, openListeners } from "./open-listeners.ts";
+import { openTelemetry } from "./open-telemetry.ts";
 import type { ServeOther } from "./serve-other.ts";
 import { createShared, createTokens, type Modules, type Shared, startModules, type Tokens } from "./start-modules.ts";
 
@@ -38,25 +39,37 @@ export interface StartOptions {
   readonly onFailed: (error: ChappeError) => void;
 }
 
+const loginId = `login-${process.pid}`;
+
 /** Login, Online and the worker between them, which know each other: presence events go out by way of Login. */
 function createSignalling(
   { presence }: Engines,
-  { route: router, validator, contracts }: Shared,
+  { route: router, validator, contracts, hops }: Shared,
   { verifier, resumeKey }: Tokens,
   config: Config,
   logger: Logger,
 ) {
-  const loginId = `login-${process.pid}`;
   const loginEpoch = Date.now();
   let login: Login | undefined;
   const sinks = { sink: (id: string): DeliverySink | undefined => (id === loginId ? login : undefined) };
   const online = createOnline({ presence, sinks, loginId, loginEpoch, logger });
-  const common = { loginId, loginEpoch, verifier, registry: online, router, validator, contracts, resumeKey, logger };
+  const common = {
+    loginId,
+    loginEpoch,
+    verifier,
+    registry: online,
+    router,
+    validator,
+    contracts,
+    resumeKey,
+    logger,
+    hops,
+  };
   const openLogin = (server: Server): Login => {
     login = createLogin({ ...common, server, ...loginPolicyOf(config) });
     return login;
   };
-  return { loginId, openLogin, online, worker: createSignallingWorker(sinks) };
+  return { openLogin, online, worker: createSignallingWorker(sinks, hops) };
 }
 
 /** What the doors need of the modules behind them. */
@@ -105,9 +118,10 @@ async function openDoors(
 export async function startChappe(options: StartOptions): Promise<Chappe> {
   const { config, logger, onFailed } = options;
   const engines = await openEngines(config, logger, onFailed);
-  const shared = createShared(engines);
+  const telemetry = await openTelemetry({ config, instanceId: loginId, hasRoute: false });
+  const shared = createShared(engines, telemetry);
   const tokens = await createTokens(engines);
-  const { loginId, openLogin, online, worker } = createSignalling(engines, shared, tokens, config, logger);
+  const { openLogin, online, worker } = createSignalling(engines, shared, tokens, config, logger);
   const others = [{ service: PresenceService, impl: online.presenceService }];
   const started = await startModules(engines, { shared, tokens, config, logger, worker, others });
   const grpcServices = openGrpcServices(shared, tokens.verifier, config, logger);
@@ -119,6 +133,7 @@ export async function startChappe(options: StartOptions): Promise<Chappe> {
     throw error;
   });
   const { login, port, listenerPorts } = doors;
+  telemetry.ownerOf = login.ownerOf;
   await shared.route.attach(createLoginBackend({ login: () => login, validator: shared.validator }), loginId);
   const close = async (drainMs: number): Promise<void> => {
     ready = false;
@@ -127,6 +142,7 @@ export async function startChappe(options: StartOptions): Promise<Chappe> {
     for (const part of [...doors.parts, ...modules.parts]) await part.close();
     modules.tokens.verifier.close();
     await engines.close();
+    await telemetry.close();
   };
   let closing: Promise<void> | undefined;
   return {

@@ -1,13 +1,13 @@
 import { EdgeService } from "@chappe/gen/proto/chappe/edge/v1/edge_stream_pb.ts";
-import { LoginService } from "@chappe/gen/proto/chappe/edge/v1/login_service_pb.ts";
 import { createTokenVerifier } from "@chappe/mesh/auth/create-token-verifier.ts";
 import { createRemoteTokenState } from "@chappe/mesh/auth/remote-token-state.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import type { Directory } from "@chappe/mesh/ports/directory.ts";
-import { createContracts, svidOf } from "@chappe/mesh/rpc/contracts.ts";
+import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
 import { createLiveContracts } from "@chappe/mesh/rpc/live-contracts.ts";
 import { createRemoteSessionStore } from "@chappe/mesh/rpc/remote-session-store.ts";
 import { createRequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import { createEntryRouter } from "@chappe/mesh/telemetry/entry-router.ts";
 import type { Server as GrpcServer } from "@grpc/grpc-js";
 import { createGrpcEdge } from "../grpc-edge/grpc-edge.ts";
 import { createHealth } from "../grpc-edge/health.ts";
@@ -21,9 +21,12 @@ import type { Config } from "./config.ts";
 import { loginPolicyOf } from "./login-limits.ts";
 import type { MeshSettings } from "./mesh-settings.ts";
 import { type ListenerPorts, type Listeners, openListeners } from "./open-listeners.ts";
-import { openRouteLinks, type RouteLinks } from "./route-links.ts";
+import type { Telemetry } from "./open-telemetry.ts";
+import { openRouteLinks, type RouteLinks, routerOf } from "./route-links.ts";
 import type { RunningRole } from "./running-role.ts";
 import type { ServeOther } from "./serve-other.ts";
+import { backendOf } from "./start-modules.ts";
+import { createTraceLinks } from "./trace-links.ts";
 
 /** What startLogin needs. */
 export interface LoginRoleOptions {
@@ -32,6 +35,7 @@ export interface LoginRoleOptions {
   readonly directory: Directory;
   readonly logger: Logger;
   readonly serveOther: ServeOther;
+  readonly telemetry: Telemetry;
 }
 
 /** A Login process that runs. */
@@ -42,18 +46,25 @@ export interface LoginRole extends RunningRole {
 }
 
 /** Links to the Routes, and what is known by way of them. */
-async function openMesh({ settings, directory, logger }: LoginRoleOptions, onLogin: () => Login | undefined) {
-  const backend = createLoginBackend({ login: onLogin, validator: createRequestValidator() });
+async function openMesh(
+  { settings, directory, logger, telemetry }: LoginRoleOptions,
+  onLogin: () => Login | undefined,
+) {
+  const validator = createRequestValidator();
+  const trace = telemetry.takeService();
+  const backends = [createLoginBackend({ login: onLogin, validator })];
+  if (trace !== undefined) backends.push(backendOf(trace, validator));
   const links = openRouteLinks({
     settings,
     directory,
-    svids: [svidOf(LoginService)],
-    handler: { call: (call) => backend.handle(call) },
+    svids: backends.map(({ svid }) => svid),
+    handler: routerOf(backends),
     onLost: () => onLogin()?.compareHeads(),
     logger,
   });
   try {
     await links.ready();
+    telemetry.links ??= createTraceLinks(links.links);
     const tokenState = await createRemoteTokenState({ transport: links.transport, onMissed, logger });
     const verifier = createTokenVerifier(tokenState);
     return { links, tokenState, verifier };
@@ -78,7 +89,8 @@ function createSessions({ settings, logger }: LoginRoleOptions, { transport }: R
 
 /** The HTTP port with Login on it, and the other listeners. */
 async function openDoors(options: LoginRoleOptions, mesh: Mesh, sessions: ReturnType<typeof createSessions>) {
-  const { config, logger, serveOther } = options;
+  const { config, logger, serveOther, telemetry } = options;
+  const { hops } = telemetry;
   const { links, tokenState, verifier } = mesh;
   const { host, port, corsOrigins, extraHosts, trustedProxies, sharesPorts: reusePort } = config;
   const { router } = links;
@@ -86,7 +98,8 @@ async function openDoors(options: LoginRoleOptions, mesh: Mesh, sessions: Return
   const validator = createRequestValidator();
   const state: { ready: boolean; listeners?: Listeners } = { ready: true };
   const health = createHealth();
-  const grpc = createGrpcEdge({ contracts, router, verifier, trustedProxies });
+  const entry = createEntryRouter(router, hops);
+  const grpc = createGrpcEdge({ contracts, router: entry, verifier, trustedProxies });
   const addServices = (to: GrpcServer): void => {
     for (const part of [grpc, health]) part.addTo(to);
   };
@@ -98,7 +111,7 @@ async function openDoors(options: LoginRoleOptions, mesh: Mesh, sessions: Return
     extraHosts,
     trustedProxies,
     serveFirst: (request, response) => state.listeners?.serve(request, response) ?? false,
-    services: forwardedServices(contracts, router, [EdgeService]),
+    services: forwardedServices(contracts, entry, [EdgeService]),
     verifier,
     validator,
     logger,
@@ -107,7 +120,7 @@ async function openDoors(options: LoginRoleOptions, mesh: Mesh, sessions: Return
   });
   const { server } = edge;
   const { resumeKey } = tokenState;
-  const common = { ...sessions, verifier, router, validator, contracts, resumeKey, logger };
+  const common = { ...sessions, verifier, router, validator, contracts, resumeKey, logger, hops };
   const login = createLogin({ ...common, server, ...loginPolicyOf(config) });
   try {
     state.listeners = await openListeners({ login, config, verifier, validator, addServices });
@@ -148,6 +161,7 @@ export async function startLogin(options: LoginRoleOptions): Promise<LoginRole> 
     await closeMesh();
     throw error;
   });
+  options.telemetry.ownerOf = doors.login.ownerOf;
   return {
     port: doors.edge.port,
     listenerPorts: doors.listeners.ports,

@@ -19,6 +19,7 @@ import { createRemoteLogins } from "@chappe/mesh/rpc/remote-logins.ts";
 import { createRouteTransport } from "@chappe/mesh/rpc/route-transport.ts";
 import { createServiceBackend } from "@chappe/mesh/rpc/service-backend.ts";
 import { createRequestValidator, type RequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { createArchiver } from "../archiver/archiver.ts";
 import { createAuth } from "../auth/auth.ts";
@@ -67,13 +68,16 @@ export async function createTokens({ business }: Engines) {
 }
 
 /** Contracts, Route and membership of a process with stores; `elsewhere` takes calls that its own Route has nobody for. */
-export function createShared({ store, directory }: Pick<Engines, "store" | "directory">, elsewhere?: Router) {
+export function createShared(
+  { store, directory }: Pick<Engines, "store" | "directory">,
+  { elsewhere, hops = noHops }: { readonly elsewhere?: Router; readonly hops?: Hops } = {},
+) {
   const contracts = createLiveContracts(createContracts(), limits.maxLiveServices);
-  const route = createRoute({ contracts, directory });
+  const route = createRoute({ contracts, directory, hops: elsewhere === undefined ? hops : noHops });
   const router: Router = elsewhere === undefined ? route : createNearRouter(route, elsewhere);
   const membership = createMembershipViews({ store });
   const transport = createRouteTransport(router);
-  return { contracts, route, router, membership, transport, validator: createRequestValidator() };
+  return { contracts, route, router, membership, transport, validator: createRequestValidator(), hops };
 }
 
 /** What a business process has for changes besides the services that make them. */
@@ -126,8 +130,8 @@ export const backendOf = ({ service, impl }: EdgeService, validator: RequestVali
  * MsgWriter and its housekeeping. Nothing is served before what was on the log is committed, unless that cannot be for
  * now (a full disk): then reads are better than nothing, and show less than before until there is room.
  */
-async function startWriting({ log, store, window }: Engines, logger: Logger) {
-  const writer = await createMsgWriter({ log, store, window, logger });
+async function startWriting({ log, store, window }: Engines, logger: Logger, hops: Hops) {
+  const writer = await createMsgWriter({ log, store, window, logger, hops });
   const late = new Promise<void>((resolve) => {
     const timer = setTimeout(() => {
       logger.warn("msg-writer.replay-late", { lag: writer.stats().lag });
@@ -183,9 +187,9 @@ function addBusiness(list: ModuleList, engines: Engines, options: ModulesOptions
 }
 
 function addMsgProxy(list: ModuleList, { log, store, business }: Engines, { shared, config }: ModulesOptions): void {
-  const { membership, validator } = shared;
+  const { membership, validator, hops } = shared;
   const { sendsPerSecondPerUser } = config;
-  const proxy = createMsgProxy({ log, store, users: business, membership, validator, sendsPerSecondPerUser });
+  const proxy = createMsgProxy({ log, store, users: business, membership, validator, sendsPerSecondPerUser, hops });
   list.services.push({ service: MessageService, impl: proxy.impl });
   list.backends.push(proxy.backend);
   list.stats.waiting = () => proxy.waitingMessages();
@@ -205,11 +209,11 @@ function remarkOf(stopped: readonly { partition: number; offset: number }[]): st
   return `damaged records stop partitions of the message log: ${places}`;
 }
 
-function addMsgWriter(list: ModuleList, engines: Engines, { config, logger }: ModulesOptions): void {
+function addMsgWriter(list: ModuleList, engines: Engines, { config, logger, shared }: ModulesOptions): void {
   const isShared = config.kafkaBrokers.length > 0;
   const { reconcileIntervalMs: intervalMs = isShared ? limits.reconcileIntervalMs : 0 } = config;
   list.starts.push(async () => {
-    const { writer, expiry } = await startWriting(engines, logger);
+    const { writer, expiry } = await startWriting(engines, logger, shared.hops);
     list.stats.writer = () => writer.stats();
     list.remark = () => remarkOf(writer.stats().stopped);
     list.parts.unshift(expiry, writer);
@@ -232,8 +236,8 @@ function addArchiver(list: ModuleList, { archive, history }: Engines, { config, 
 }
 
 function addPush(list: ModuleList, { log, presence }: Engines, { shared, worker, logger }: ModulesOptions): void {
-  const { contracts, membership, validator, router } = shared;
-  const pushServer = createPushServer({ log, presence, membership, worker, logger });
+  const { contracts, membership, validator, router, hops } = shared;
+  const pushServer = createPushServer({ log, presence, membership, worker, logger, hops });
   const logins = createRemoteLogins(router);
   list.backends.push(createPushProxy({ log, contracts, intake: pushServer, validator, presence, logins }));
   list.stats.push = () => pushServer.stats();

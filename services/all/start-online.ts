@@ -11,9 +11,11 @@ import { createDeviceReviews } from "../online/device-reviews.ts";
 import { createPresenceWatching } from "../online/presence-watching.ts";
 import { createSessionRegistryService } from "../online/session-registry-backend.ts";
 import type { MeshSettings } from "./mesh-settings.ts";
+import type { Telemetry } from "./open-telemetry.ts";
 import { openRouteLinks, routerOf } from "./route-links.ts";
 import type { RunningRole } from "./running-role.ts";
 import { backendOf } from "./start-modules.ts";
+import { createTraceLinks } from "./trace-links.ts";
 
 /** What startOnline needs. */
 export interface OnlineRoleOptions {
@@ -21,11 +23,12 @@ export interface OnlineRoleOptions {
   readonly directory: Directory;
   readonly presence: Presence;
   readonly logger: Logger;
+  readonly telemetry: Telemetry;
 }
 
 /** An Online process: keeps the sessions of Login processes and tells those who watch. */
 export async function startOnline(options: OnlineRoleOptions): Promise<RunningRole> {
-  const { settings, directory, presence, logger } = options;
+  const { settings, directory, presence, logger, telemetry } = options;
   const validator = createRequestValidator();
   const router: Router = { call: (call) => links.router.call(call) };
   const sinks = createRemoteDeliveries({ router });
@@ -39,9 +42,12 @@ export async function startOnline(options: OnlineRoleOptions): Promise<RunningRo
       validator,
     ),
   ];
+  const trace = telemetry.takeService();
+  if (trace !== undefined) backends.push(backendOf(trace, validator));
   const svids = backends.map(({ svid }) => svid);
   const links = openRouteLinks({ settings, directory, svids, handler: routerOf(backends), logger });
   await links.ready();
+  telemetry.links ??= createTraceLinks(links.links);
   return {
     ready: () => links.isOpen(),
     async drain() {

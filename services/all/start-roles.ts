@@ -6,6 +6,7 @@ import { type Config, coreRolesOf } from "./config.ts";
 import { readMeshSettings } from "./mesh-settings.ts";
 import { openEngines } from "./open-engines.ts";
 import type { ListenerPorts } from "./open-listeners.ts";
+import { openTelemetry, type Telemetry } from "./open-telemetry.ts";
 import type { RunningRole } from "./running-role.ts";
 import type { ServeOther } from "./serve-other.ts";
 import { startCore } from "./start-core.ts";
@@ -47,14 +48,15 @@ export interface RunningRoles {
 }
 
 interface Started {
+  readonly telemetry: Telemetry;
   readonly roles: RunningRole[];
   readonly ports: { port?: number; listenerPorts?: ListenerPorts; linkPort?: number };
 }
 
-async function startCoreWithEngines(options: RolesOptions): Promise<RunningRole> {
+async function startCoreWithEngines(options: RolesOptions, telemetry: Telemetry): Promise<RunningRole> {
   const { config, logger, onFailed, engines: shared } = options;
   const engines = await openEngines(config, logger, onFailed, shared);
-  const core = await startCore({ settings: readMeshSettings(config), config, engines, logger }).catch(
+  const core = await startCore({ settings: readMeshSettings(config), config, engines, logger, telemetry }).catch(
     async (error: unknown) => {
       await engines.close();
       throw error;
@@ -71,8 +73,12 @@ async function startCoreWithEngines(options: RolesOptions): Promise<RunningRole>
   };
 }
 
+/** The name of a role's links: a process of several roles has one for each. */
+const nameOf = ({ roles, instanceId }: Config, role: string): string =>
+  roles.length === 1 ? instanceId : `${instanceId}-${role}`;
+
 /** Routes first, since all others wait for one; Login last, since clients come at once. */
-async function startInto({ roles, ports }: Started, options: RolesOptions): Promise<void> {
+async function startInto({ roles, ports, telemetry }: Started, options: RolesOptions): Promise<void> {
   const { config, logger, serveOther, engines } = options;
   const { directory, presence } = engines;
   const has = (role: Config["roles"][number]): boolean => config.roles.includes(role);
@@ -80,16 +86,16 @@ async function startInto({ roles, ports }: Started, options: RolesOptions): Prom
   if (config.roles.length === 1 && has("envoy-control")) return;
   const settings = readMeshSettings(config);
   if (has("route")) {
-    const route = await startRoute({ settings, config, directory, logger });
+    const route = await startRoute({ settings, config, directory, logger, telemetry });
     roles.push(route);
     ports.linkPort = route.linkPort;
   }
-  const named = (role: string) =>
-    config.roles.length === 1 ? settings : { ...settings, instanceId: `${settings.instanceId}-${role}` };
-  if (coreRolesOf(config).size > 0) roles.push(await startCoreWithEngines(options));
-  if (has("online")) roles.push(await startOnline({ settings: named("online"), directory, presence, logger }));
+  const named = (role: string) => ({ ...settings, instanceId: nameOf(config, role) });
+  if (coreRolesOf(config).size > 0) roles.push(await startCoreWithEngines(options, telemetry));
+  if (has("online"))
+    roles.push(await startOnline({ settings: named("online"), directory, presence, logger, telemetry }));
   if (has("login")) {
-    const login = await startLogin({ settings: named("login"), config, directory, logger, serveOther });
+    const login = await startLogin({ settings: named("login"), config, directory, logger, serveOther, telemetry });
     roles.push(login);
     ports.port = login.port;
     ports.listenerPorts = login.listenerPorts;
@@ -98,12 +104,15 @@ async function startInto({ roles, ports }: Started, options: RolesOptions): Prom
 
 /** Starts the roles of the settings as one process of a mesh. When one cannot start, none stays. */
 export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
-  const started: Started = { roles: [], ports: {} };
+  const { config } = options;
+  const telemetry = await openTelemetry({ config, instanceId: nameOf(config, "login"), hasRoute: true });
+  const started: Started = { telemetry, roles: [], ports: {} };
   const close = async (drainMs: number): Promise<void> => {
     const roles = started.roles.toReversed();
     const signal = AbortSignal.timeout(drainMs);
     for (const role of roles) await role.drain({ signal });
     for (const role of roles) await role.close();
+    await telemetry.close();
   };
   await startInto(started, options).catch(async (error: unknown) => {
     await close(0);

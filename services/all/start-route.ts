@@ -1,3 +1,4 @@
+import { TraceHubService } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
 import { createMemoryDirectory } from "@chappe/mesh/engines/memory-directory/memory-directory.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
@@ -8,16 +9,21 @@ import { linkChannelOptions } from "@chappe/mesh/link/link-wire.ts";
 import type { Directory } from "@chappe/mesh/ports/directory.ts";
 import { type Contracts, createContracts } from "@chappe/mesh/rpc/contracts.ts";
 import { createLiveContracts } from "@chappe/mesh/rpc/live-contracts.ts";
+import { createRequestValidator } from "@chappe/mesh/rpc/validator.ts";
 import { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
 import type { MeshTls } from "@chappe/mesh/tls/open-mesh-tls.ts";
 import { createRoleGuard } from "@chappe/mesh/tls/role-guard.ts";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { createHealth } from "../grpc-edge/health.ts";
 import { createRoute, type Route } from "../route/create-route.ts";
+import { createTraceHub } from "../route/trace-hub.ts";
 import type { Config } from "./config.ts";
 import type { MeshSettings } from "./mesh-settings.ts";
 import { openRegistry } from "./open-registry.ts";
+import type { Telemetry } from "./open-telemetry.ts";
 import type { RunningRole } from "./running-role.ts";
+import { backendOf } from "./start-modules.ts";
+import { createTraceLinks } from "./trace-links.ts";
 
 /** What startRoute needs. */
 export interface RouteRoleOptions {
@@ -25,6 +31,7 @@ export interface RouteRoleOptions {
   readonly config: Config;
   readonly directory: Directory;
   readonly logger: Logger;
+  readonly telemetry: Telemetry;
 }
 
 function listen(server: Server, host: string, port: number, tls: MeshTls | undefined): Promise<number> {
@@ -82,14 +89,24 @@ function admission(tls: MeshTls | undefined, contracts: Contracts, route: Route)
   };
 }
 
+/** The Route's own part of traces, and the way to those of all processes that it reaches. */
+async function attachTrace(route: Route, instanceId: string, telemetry: Telemetry): Promise<void> {
+  const trace = telemetry.takeService();
+  const validator = createRequestValidator();
+  if (trace !== undefined) await route.attach(backendOf(trace, validator), instanceId);
+  const impl = createTraceHub(route, instanceId);
+  await route.attach(backendOf({ service: TraceHubService, impl }, validator));
+  telemetry.links ??= createTraceLinks(() => [route]);
+}
+
 /** A Route process: takes calls from any link to whichever link serves their SVID. It keeps nothing. */
 export async function startRoute(options: RouteRoleOptions): Promise<RunningRole & { readonly linkPort: number }> {
-  const { settings, config, directory, logger } = options;
+  const { settings, config, directory, logger, telemetry } = options;
   const { linkHost: host, linkPort: port, advertiseHost } = config;
   const { instanceId, secret, tls } = settings;
   const local = createMemoryDirectory();
   const contracts = createLiveContracts(createContracts(), limits.maxLiveServices);
-  const route = createRoute({ contracts, directory: local });
+  const route = createRoute({ contracts, directory: local, hops: telemetry.hops });
   const registry = openRegistry(route, contracts, config, logger);
   const health = createHealth();
   const wheel = new TimerWheel();
@@ -108,6 +125,7 @@ export async function startRoute(options: RouteRoleOptions): Promise<RunningRole
   for (const part of [registry, health]) part.addTo(server);
   const linkPort = await listen(server, host, port, tls);
   const leave = await directory.register({ role: "route", id: instanceId, address: `${advertiseHost}:${linkPort}` });
+  await attachTrace(route, instanceId, telemetry);
   let draining = false;
   return {
     linkPort,

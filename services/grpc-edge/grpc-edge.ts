@@ -18,6 +18,7 @@ import { type Identity, publicIdentity } from "@chappe/mesh/rpc/identity.ts";
 import type { LiveContracts } from "@chappe/mesh/rpc/live-contracts.ts";
 import type { TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
 import { createTrustedProxies, type TrustedProxies } from "@chappe/mesh/rpc/trusted-proxies.ts";
+import { clientContextOf } from "@chappe/mesh/telemetry/client-context.ts";
 import type { Server } from "@grpc/grpc-js";
 import { addReflection } from "./reflection.ts";
 
@@ -105,7 +106,6 @@ class Edge implements GrpcEdge {
     const identity = await this.#identityOf(call);
     authorize(contract.auth, identity);
     const { svid, cmd } = contract;
-    const traceparent = String(call.metadata.get("traceparent")[0] ?? "");
     return {
       svid,
       cmd,
@@ -113,7 +113,7 @@ class Edge implements GrpcEdge {
       identity,
       affinity: affinityOf(contract, call.request),
       deadlineMs: deadlineOf(call),
-      traceContext: traceparent === "" ? noBytes : Buffer.from(traceparent, "latin1"),
+      traceContext: clientContextOf((name) => call.metadata.get(name)[0]?.toString()),
       clientAddress: this.#proxies.clientOf(peerAddressOf(call.getPeer()), forwardedForOf(call.metadata)),
       signal,
     };

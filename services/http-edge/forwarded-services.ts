@@ -6,6 +6,7 @@ import { clientAddressKey } from "@chappe/mesh/rpc/client-address.ts";
 import type { Contracts, MethodContract } from "@chappe/mesh/rpc/contracts.ts";
 import { identityKey } from "@chappe/mesh/rpc/identity.ts";
 import { methodContractsOf } from "@chappe/mesh/rpc/method-contracts.ts";
+import { clientContextOf } from "@chappe/mesh/telemetry/client-context.ts";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { EdgeService } from "./rpc-handler.ts";
 
@@ -21,7 +22,7 @@ function forward({ svid, cmd, method }: MethodContract, router: Router): Handler
       identity: context.values.get(identityKey),
       affinity: noBytes,
       deadlineMs: Date.now() + waitMs,
-      traceContext: noBytes,
+      traceContext: clientContextOf((name) => context.requestHeader.get(name)),
       clientAddress: context.values.get(clientAddressKey),
       signal: context.signal,
     });

@@ -7,6 +7,7 @@ import type { Contracts } from "@chappe/mesh/rpc/contracts.ts";
 import type { SessionRegistry } from "@chappe/mesh/rpc/session-registry.ts";
 import type { TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
 import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import type { Hops } from "@chappe/mesh/telemetry/hops.ts";
 import type { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
 
 /** The bounds that Login keeps, by their names in mesh/limits.ts. */
@@ -39,4 +40,6 @@ export interface LoginOptions {
   readonly wheel?: TimerWheel;
   /** @default says nothing */
   readonly logger?: Logger;
+  /** Told of the messages that pass. @default nobody */
+  readonly hops?: Hops;
 }

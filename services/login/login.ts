@@ -7,6 +7,7 @@ import { createContracts } from "@chappe/mesh/rpc/contracts.ts";
 import type { Delivery, DeliverySink } from "@chappe/mesh/rpc/delivery.ts";
 import { createRemoteLogins } from "@chappe/mesh/rpc/remote-logins.ts";
 import { createTrustedProxies } from "@chappe/mesh/rpc/trusted-proxies.ts";
+import { noHops } from "@chappe/mesh/telemetry/hops.ts";
 import { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
 import { createAddressLimits } from "./address-limits.ts";
 import { DevicePolicy } from "./device-policy.ts";
@@ -28,6 +29,8 @@ import { acceptWebSockets } from "./web-socket/web-socket-acceptor.ts";
 export interface Login extends DeliverySink, LoginDoor {
   /** What other processes of the mesh may have done to sessions here. */
   readonly control: SessionControl;
+  /** Who an open connection belongs to. */
+  ownerOf(connectionId: bigint): { readonly userId: bigint; readonly deviceId: bigint } | undefined;
   /** Tells every client to compare heads: pushes may have been lost on their way to this process. */
   compareHeads(): void;
   /** Asks for the state of every session and ends those that have ended. For when revocations may have been missed. */
@@ -69,6 +72,7 @@ function createContext(options: LoginOptions, limits: LoginLimits, onIdle: () =>
     wheel,
     stats,
     logger,
+    hops: options.hops ?? noHops,
     onConnectionClosed() {
       if (--stats.connections === 0) onIdle();
     },
@@ -77,10 +81,12 @@ function createContext(options: LoginOptions, limits: LoginLimits, onIdle: () =>
 
 /** Encodes the event once, gives it to each connection, and adds those that are not here to `gone`. */
 function deliverOne(context: SessionContext, delivery: Delivery, nowMs: number, gone: bigint[]): void {
-  const { sessions, stats } = context;
+  const { sessions, stats, hops } = context;
   const { connectionIds, conversationId, lastSeq } = delivery;
+  const goneBefore = gone.length;
   const key = conversationId === undefined || lastSeq === undefined ? undefined : conversationKey(conversationId);
-  const shared = new SharedPacket(pushPacket(delivery.svid, delivery.cmd, delivery.payload), key !== undefined);
+  const packet = pushPacket(delivery.svid, delivery.cmd, delivery.payload, hops.pushContext(delivery));
+  const shared = new SharedPacket(packet, key !== undefined);
   stats.pushes += connectionIds.length;
   for (const connectionId of connectionIds) {
     const session = sessions.ofConnection(connectionId);
@@ -91,6 +97,7 @@ function deliverOne(context: SessionContext, delivery: Delivery, nowMs: number, 
       session.raise(key, lastSeq!, nowMs);
     }
   }
+  if (key !== undefined) hops.delivered(delivery, gone.length - goneBefore);
 }
 
 function drainWindow(windowMs: number, signal: AbortSignal | undefined): Promise<void> {
@@ -166,7 +173,6 @@ export function createLogin(options: LoginOptions): Login {
   const context = createContext(options, limits, () => onIdle());
   const { sessions, stats, outbox, receipts } = context;
   let accepting = true;
-
   const { openSession, admit } = createDoor(context, () => accepting);
   const stopRevocations = followRevocations(context);
   const stopAccepting = acceptWebSockets({
@@ -195,6 +201,7 @@ export function createLogin(options: LoginOptions): Login {
       for (const delivery of deliveries) deliverOne(context, delivery, nowMs, gone);
       return gone;
     },
+    ownerOf: (connectionId) => sessions.ofConnection(connectionId),
     compareHeads: () => compareHeads(sessions),
     recheckSessions: () => recheckSessions(context),
     async drain({ signal } = {}) {

@@ -5,6 +5,7 @@ import type { Contracts } from "@chappe/mesh/rpc/contracts.ts";
 import type { SessionRegistry } from "@chappe/mesh/rpc/session-registry.ts";
 import type { TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
 import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import type { Hops } from "@chappe/mesh/telemetry/hops.ts";
 import type { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
 import type { DevicePolicy } from "./device-policy.ts";
 import type { LoginLimits } from "./login-options.ts";
@@ -33,6 +34,7 @@ export interface SessionContext {
   readonly wheel: TimerWheel;
   readonly stats: LoginStats;
   readonly logger: Logger;
+  readonly hops: Hops;
   /** Called once for each connection when its transport is closed. */
   readonly onConnectionClosed: () => void;
 }

@@ -19,8 +19,15 @@ const headHint = eventAddress(HeadHintSchema);
 const kicked = eventAddress(KickedSchema);
 const drain = eventAddress(DrainSchema);
 
-function packetOf(kind: number, svid: number, cmd: number, id: number, payload: Uint8Array): Packet {
-  return { kind, svid, cmd, id, affinity: noBytes, timeoutMs: 0, traceContext: noBytes, payload };
+function packetOf(
+  kind: number,
+  svid: number,
+  cmd: number,
+  id: number,
+  payload: Uint8Array,
+  traceContext = noBytes,
+): Packet {
+  return { kind, svid, cmd, id, affinity: noBytes, timeoutMs: 0, traceContext, payload };
 }
 
 /** The answer to a call. */
@@ -34,8 +41,8 @@ export function errorPacket(id: number, error: unknown): Packet {
 }
 
 /** A server event. */
-export function pushPacket(svid: number, cmd: number, payload: Uint8Array): Packet {
-  return packetOf(PacketKind.PUSH, svid, cmd, 0, payload);
+export function pushPacket(svid: number, cmd: number, payload: Uint8Array, traceContext = noBytes): Packet {
+  return packetOf(PacketKind.PUSH, svid, cmd, 0, payload, traceContext);
 }
 
 /** Heads as the wire names them. */

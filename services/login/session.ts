@@ -299,7 +299,7 @@ export class Session extends SessionOutput {
 
   #onAck(packet: Packet): void {
     if (!this.isOpen) return;
-    const { receipts, wheel } = this.context;
+    const { receipts, wheel, hops } = this.context;
     const nowMs = wheel.now();
     try {
       for (const { conversationId, seq } of decodeDeliveryAck(packet.payload)) {
@@ -308,6 +308,7 @@ export class Session extends SessionOutput {
         const key = conversationKey(conversationId);
         this.#tailHints?.tail.acknowledge(key, seq, nowMs);
         receipts.add(this.userId, key, seq);
+        hops.acknowledged(conversationId, seq, this.connectionId, packet.traceContext);
       }
     } catch (error) {
       this.end("BAD_FRAME", 0, new ChappeError("MALFORMED_PAYLOAD", undefined, { cause: error }));

@@ -14,11 +14,14 @@ import { type Backend, type Call, noBytes } from "@chappe/mesh/rpc/call.ts";
 import { type Identity, identityKey } from "@chappe/mesh/rpc/identity.ts";
 import { createServiceBackend } from "@chappe/mesh/rpc/service-backend.ts";
 import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import { clientContextOf } from "@chappe/mesh/telemetry/client-context.ts";
+import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { getSend } from "./get-send.ts";
 import { createLanes } from "./lanes.ts";
-import { checkContent, readSendRequest, toEntries } from "./read-send.ts";
+import { readSendRequest } from "./read-send.ts";
 import { createSendAdmission } from "./send-admission.ts";
+import { createTakeMessages } from "./take-messages.ts";
 
 /** What createMsgProxy needs. */
 export interface MsgProxyOptions {
@@ -31,6 +34,8 @@ export interface MsgProxyOptions {
   readonly now?: () => number;
   /** @default limits.sendsPerSecondPerUser */
   readonly sendsPerSecondPerUser?: number;
+  /** Told of the messages that pass. @default nobody */
+  readonly hops?: Hops;
 }
 
 /** Takes messages in: authorises, stamps, makes durable. */
@@ -46,25 +51,22 @@ const sendCmd = getOption(MessageService.method.send, cmd);
 
 /** A MsgProxy over a log. */
 export function createMsgProxy(options: MsgProxyOptions): MsgProxy {
-  const { log, store, validator } = options;
+  const { log, store, validator, membership, hops = noHops } = options;
   const lanes = createLanes(log);
   const admission = createSendAdmission(options);
 
-  const send = async (payload: Uint8Array, identity: Identity, call?: Call): Promise<Uint8Array> => {
+  const takeMessages = createTakeMessages({ lanes, admission, membership, validator, hops });
+
+  const send = async (payload: Uint8Array, identity: Identity, from: Call | Uint8Array): Promise<Uint8Array> => {
+    const call = from instanceof Uint8Array ? undefined : from;
+    const context = from instanceof Uint8Array ? from : from.traceContext;
     if (identity.kind !== "user") throw new ChappeError("UNAUTHENTICATED");
     const request = readSendRequest(payload);
     const { conversationId } = request;
     if (call !== undefined && call.affinity.length > 0 && Buffer.compare(call.affinity, conversationId) !== 0) {
       throw new ChappeError("INVALID_ARGUMENT", "affinity of the packet is not conversation_id");
     }
-    admission.takeRate(identity.userId, request.messages.length);
-    for (const [index, message] of request.messages.entries()) {
-      checkContent(message.content, `messages[${index}].content`, validator);
-    }
-    const entries = toEntries(request, identity, call?.traceContext ?? noBytes, admission.checkId);
-    const authorised = admission.authorise(identity.userId, conversationId);
-    if (authorised !== true) await authorised;
-    await lanes.append(conversationId, entries);
+    const entries = await takeMessages(request, identity, context, call === undefined);
     if (request.messages.every((message) => message.clientMessageId.length > 0)) return noBytes;
     const clientMessageIds = entries.map((entry) => entry.clientMessageId);
     return toBinary(SendResponseSchema, create(SendResponseSchema, { clientMessageIds }));
@@ -77,7 +79,8 @@ export function createMsgProxy(options: MsgProxyOptions): MsgProxy {
         content: content === undefined ? noBytes : toBinary(MessageContentSchema, content),
       }));
       const raw = create(RawSendRequestSchema, { conversationId: request.conversationId, messages });
-      const answer = await send(toBinary(RawSendRequestSchema, raw), context.values.get(identityKey));
+      const traced = hops.support(clientContextOf((name) => context.requestHeader.get(name)));
+      const answer = await send(toBinary(RawSendRequestSchema, raw), context.values.get(identityKey), traced);
       return fromBinary(SendResponseSchema, answer);
     },
     async getSend({ conversationId, clientMessageId, content }, context) {

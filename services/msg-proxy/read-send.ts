@@ -58,19 +58,20 @@ export function checkContent(body: Uint8Array, field: string, validator: Request
 export function toEntries(
   request: SendRequestFields,
   identity: Identity,
-  traceContext: Uint8Array,
   checkId: (id: Uint8Array, field: string) => void,
 ): LogRecordEntry[] {
   return request.messages.map(({ clientMessageId, content }, index) => {
     if (clientMessageId.length > 0) checkId(clientMessageId, `messages[${index}].client_message_id`);
+    const { conversationId } = request;
+    const id = clientMessageId.length > 0 ? clientMessageId : newMessageId();
     return {
-      conversationId: request.conversationId,
+      conversationId,
       senderId: identity.userId,
-      clientMessageId: clientMessageId.length > 0 ? clientMessageId : newMessageId(),
+      clientMessageId: id,
       digest: bodyDigest(content),
       deviceId: identity.deviceId,
       kind: EntryKind.USER,
-      traceContext: traceContext.length > 0 ? traceContext : noBytes,
+      traceContext: noBytes,
       body: content,
     };
   });

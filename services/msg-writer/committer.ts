@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Hop } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
 import { encodePushRecords, type PushEntryFields } from "@chappe/mesh/codec/push-record.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import type { WindowGuard } from "@chappe/mesh/hot-window/window-guard.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
 import type { MessageStore, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
+import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import { mergeCommits } from "./merge-commits.ts";
 import type { Step } from "./step-builder.ts";
 
@@ -21,7 +23,10 @@ export interface CommitterOptions {
   readonly maxMessagesInFlight: number;
   /** Commits start at least so far apart, so that a busy writer commits in larger batches. */
   readonly commitIntervalMs: number;
-  readonly onCommitted: (commit: StoreCommit) => void;
+  /** `startMs` = since when it was under way, by hops.now. */
+  readonly onCommitted: (commit: StoreCommit, startMs: number) => void;
+  /** Told of the messages that pass. @default nobody */
+  readonly hops?: Hops;
   readonly onRetry: (what: Retried, error: ChappeError) => void;
 }
 
@@ -51,6 +56,7 @@ const finalErrors: ReadonlySet<string> = new Set(["STALE_OWNER", "INTERNAL"]);
 
 class OrderedCommitter implements Committer {
   readonly #options: CommitterOptions;
+  readonly #hops: Hops;
   readonly #queue: Pending[] = [];
   readonly #roomWaiters: (() => void)[] = [];
   #messagesInFlight = 0;
@@ -62,6 +68,7 @@ class OrderedCommitter implements Committer {
 
   constructor(options: CommitterOptions) {
     this.#options = options;
+    this.#hops = options.hops ?? noHops;
   }
 
   get messagesInFlight(): number {
@@ -94,10 +101,12 @@ class OrderedCommitter implements Committer {
   }
 
   async #push(pending: Pending): Promise<void> {
+    const startMs = this.#hops.now();
     try {
       const { pushes, deadLetters } = pending.step;
       await Promise.all([...pushes].map(([partition, entries]) => this.#pushTo(partition, entries)));
       if (deadLetters.length > 0) await this.#bury(deadLetters);
+      for (const entries of pushes.values()) this.#hops.passed(Hop.PUSH_APPEND, entries, startMs);
       pending.pushed = true;
       this.#wake?.();
     } catch (error) {
@@ -137,11 +146,12 @@ class OrderedCommitter implements Committer {
     const waitMs = this.#lastStartMs + commitIntervalMs - performance.now();
     if (waitMs > 0) await sleep(waitMs);
     this.#lastStartMs = performance.now();
+    const startMs = this.#hops.now();
     const batch = this.#takeReady();
     const commit = mergeCommits(batch.map(({ step }) => step.commit));
     try {
       await this.#retrying("commit", () => store.commit(commit));
-      onCommitted(commit);
+      onCommitted(commit, startMs);
     } catch (error) {
       this.#fail(error);
     }

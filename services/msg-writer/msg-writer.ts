@@ -1,3 +1,4 @@
+import { Hop } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { createWindowGuard, type WindowGuard, type WindowStats } from "@chappe/mesh/hot-window/window-guard.ts";
 import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
@@ -5,12 +6,13 @@ import { limits } from "@chappe/mesh/limits.ts";
 import type { HotWindow } from "@chappe/mesh/ports/hot-window.ts";
 import type { Log, LogConsumer, LogSubscription, PartitionBatch } from "@chappe/mesh/ports/log.ts";
 import type { MessageStore, SendKey, SendRow, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
+import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import { type Committer, createCommitter } from "./committer.ts";
 import type { LogPlace } from "./dead-letters.ts";
 import { createIdFilter } from "./id-filter.ts";
 import { readRecord } from "./read-record.ts";
 import { createReplayGate, type ReplayGate } from "./replay-gate.ts";
-import { createSequencer, type PartitionInput, type RecordInput, sendKeyOf } from "./sequencer.ts";
+import { createSequencer, type PartitionInput, type RecordInput, type Sequencer, sendKeyOf } from "./sequencer.ts";
 
 /** What createMsgWriter needs. */
 export interface MsgWriterOptions {
@@ -23,6 +25,8 @@ export interface MsgWriterOptions {
   readonly commitIntervalMs?: number;
   /** @default Date.now */
   readonly now?: () => number;
+  /** Told of the messages that pass. @default nobody */
+  readonly hops?: Hops;
 }
 
 /** Figures of a running writer. */
@@ -61,7 +65,8 @@ const uuidBytes = 16;
 
 class Writer implements LogConsumer, MsgWriter {
   readonly #options: MsgWriterOptions;
-  readonly #sequencer = createSequencer();
+  readonly #hops: Hops;
+  readonly #sequencer: Sequencer;
   readonly #filter = createIdFilter();
   readonly #owned = new Map<number, Ownership>();
   /** Offset of the record that stops it, by partition. */
@@ -79,6 +84,8 @@ class Writer implements LogConsumer, MsgWriter {
 
   constructor(options: MsgWriterOptions, gate: ReplayGate) {
     this.#options = options;
+    this.#hops = options.hops ?? noHops;
+    this.#sequencer = createSequencer(this.#hops);
     this.#gate = gate;
     this.replayed = gate.opened;
     this.#window = options.window === undefined ? undefined : createWindowGuard(options.window);
@@ -112,12 +119,14 @@ class Writer implements LogConsumer, MsgWriter {
   async records(batches: readonly PartitionBatch[]): Promise<void> {
     await this.#committer.room();
     for (const rows of this.#committed.splice(0)) this.#sequencer.forgetPending(rows);
+    const startMs = this.#hops.now();
     const inputs = batches.flatMap((batch) => this.#decode(batch) ?? []);
     if (inputs.length === 0) return;
     const known = await this.#lookUp(inputs);
     await this.#loadHeads(inputs);
     const step = this.#sequencer.sequence(inputs, known);
     for (const row of step.commit.sends) this.#filter.add(row.clientMessageId);
+    this.#hops.sequenced(step.commit.sends, startMs);
     for (const { partition, nextOffset } of inputs) this.#owned.get(partition)!.nextOffset = nextOffset;
     this.#unreadable += step.deadLetters.length;
     this.#committer.submit(step);
@@ -148,12 +157,14 @@ class Writer implements LogConsumer, MsgWriter {
       window: this.#window,
       commitIntervalMs,
       maxMessagesInFlight: limits.maxWriterMessagesInFlight,
-      onCommitted: (commit) => this.#onCommitted(commit),
+      onCommitted: (commit, startMs) => this.#onCommitted(commit, startMs),
+      hops: this.#hops,
       onRetry: (what, error) => logger.warn("msg-writer.retry", { what, error: error.row.name }),
     });
   }
 
-  #onCommitted(commit: StoreCommit): void {
+  #onCommitted(commit: StoreCommit, startMs: number): void {
+    this.#hops.passed(Hop.COMMIT, commit.runs, startMs);
     this.#committedMessages += commit.sends.length;
     // Kept until the next call of records: a look-up begun before the commit must still find them here.
     this.#committed.push([...commit.sends]);

@@ -1,5 +1,6 @@
 import { conversationKey } from "@chappe/mesh/ids/conversation-id.ts";
 import type { SendKey, SendRow } from "@chappe/mesh/ports/message-store.ts";
+import type { Hops } from "@chappe/mesh/telemetry/hops.ts";
 import type { ReadEntry } from "./read-record.ts";
 import { createStepBuilder, type Step } from "./step-builder.ts";
 
@@ -58,13 +59,13 @@ function missingHeads(inputs: readonly PartitionInput[], heads: ReadonlyMap<stri
   return [...missing.values()];
 }
 
-/** An empty sequencer. */
-export function createSequencer(): Sequencer {
+/** An empty sequencer; `hops` decides what is traced on. */
+export function createSequencer(hops?: Hops): Sequencer {
   const heads = new Map<string, number>();
   const pending = new Map<string, SendRow>();
 
   const sequence: Sequencer["sequence"] = (inputs, known) => {
-    const step = createStepBuilder();
+    const step = createStepBuilder(hops);
     for (const input of inputs) {
       for (const [at, record] of input.records.entries()) {
         const place = { partition: input.partition, offset: input.fromOffset + at };

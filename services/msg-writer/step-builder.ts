@@ -4,6 +4,7 @@ import { MessageContentSchema, MessageKind, SendOutcome } from "@chappe/gen/prot
 import { ByteWriter } from "@chappe/mesh/codec/byte-writer.ts";
 import { appendTaggedMessage, encodeMessageArrived, encodeSendSettled } from "@chappe/mesh/codec/message-events.ts";
 import type { MembershipChange, PushEntryFields } from "@chappe/mesh/codec/push-record.ts";
+import type { TracedMessage } from "@chappe/mesh/codec/traced-message.ts";
 import { conversationKey, directUsers, isGroupId } from "@chappe/mesh/ids/conversation-id.ts";
 import { uuidV7TimeMs } from "@chappe/mesh/ids/uuid-v7.ts";
 import { limits } from "@chappe/mesh/limits.ts";
@@ -15,6 +16,7 @@ import {
   type SendRow,
   type StoreCommit,
 } from "@chappe/mesh/ports/message-store.ts";
+import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import { encodeDeadLetter, type LogPlace } from "./dead-letters.ts";
 import { messageArrivedAddress, sendSettledAddress } from "./event-addresses.ts";
 import type { ReadEntry } from "./read-record.ts";
@@ -63,6 +65,7 @@ interface PushPart {
   deviceId: bigint;
   readonly senderId: bigint;
   readonly changes: readonly MembershipChange[];
+  traced: TracedMessage[] | undefined;
 }
 
 interface OpenSettle {
@@ -94,12 +97,19 @@ function outcomeOf(first: SendRow, digest: bigint): SendOutcome {
 }
 
 class EffectBuilder implements StepBuilder {
+  readonly #hops: Hops;
+  readonly #nowMs: number;
   readonly #runs = new Map<string, OpenRun>();
   readonly #settles = new Map<string, OpenSettle>();
   readonly #sends: SendRow[] = [];
   readonly #members: MemberRow[] = [];
   readonly #progress: ProgressStep[] = [];
   readonly #deadLetters: DeadRecord[] = [];
+
+  constructor(hops: Hops) {
+    this.#hops = hops;
+    this.#nowMs = hops.now();
+  }
 
   accept(partition: number, conversation: string, entry: ReadEntry, seq: number, loggedTimeMs: number): SendRow {
     const run = this.#openRun(partition, conversation, entry, seq);
@@ -109,13 +119,14 @@ class EffectBuilder implements StepBuilder {
     const full = part !== undefined && run.writer.length - part.start >= limits.maxPushPayloadBytes;
     if (part === undefined || changes.length > 0 || full) {
       const { deviceId, senderId } = entry;
-      run.parts.push({ start: run.writer.length, firstSeq: seq, deviceId, senderId, changes });
+      run.parts.push({ start: run.writer.length, firstSeq: seq, deviceId, senderId, changes, traced: undefined });
     } else if (part.deviceId !== entry.deviceId || part.senderId !== entry.senderId) part.deviceId = 0n;
     const { senderId, clientMessageId, conversationId, digest, body: content } = entry;
     const sentTimeMs = uuidV7TimeMs(clientMessageId);
     const kind = messageKindOf(entry);
     appendTaggedMessage(run.writer, { seq, senderId, clientMessageId, sentTimeMs, loggedTimeMs, kind, content });
     run.count++;
+    this.#trace(run, entry, seq);
     const kept = content === undefined ? noDigest : digest;
     const row: SendRow = { conversationId, senderId, clientMessageId, seq, digest: kept, loggedTimeMs };
     this.#sends.push(row);
@@ -139,6 +150,15 @@ class EffectBuilder implements StepBuilder {
   finish(): Step {
     const rest = { progress: this.#progress, sends: this.#sends, members: this.#members };
     return { ...finishStep(this.#runs, this.#settles, rest), deadLetters: this.#deadLetters };
+  }
+
+  #trace({ parts }: OpenRun, entry: ReadEntry, seq: number): void {
+    if (entry.kind !== EntryKind.USER) return;
+    const traceContext = this.#hops.sequencedContext(entry, seq, entry.traceContext, this.#nowMs);
+    if (traceContext.length === 0) return;
+    const part = parts.at(-1)!;
+    part.traced ??= [];
+    part.traced.push({ seq, traceContext });
   }
 
   #openRun(partition: number, conversation: string, { conversationId }: ReadEntry, seq: number): OpenRun {
@@ -175,8 +195,8 @@ class EffectBuilder implements StepBuilder {
 }
 
 /** A builder for one step. */
-export function createStepBuilder(): StepBuilder {
-  return new EffectBuilder();
+export function createStepBuilder(hops: Hops = noHops): StepBuilder {
+  return new EffectBuilder(hops);
 }
 
 function finishStep(
@@ -213,6 +233,7 @@ function arrivedEntry(run: OpenRun, bytes: Uint8Array, index: number, part: Push
     firstSeq: part.firstSeq,
     lastSeq: (next?.firstSeq ?? run.firstSeq + run.count) - 1,
     changes: part.changes,
+    ...(part.traced && { traced: part.traced }),
   };
 }
 

@@ -5,6 +5,7 @@ import type { MembershipViews } from "@chappe/mesh/membership/membership-view.ts
 import type { Log, LogConsumer, LogSubscription, PartitionBatch } from "@chappe/mesh/ports/log.ts";
 import type { Presence } from "@chappe/mesh/ports/presence.ts";
 import type { Delivery } from "@chappe/mesh/rpc/delivery.ts";
+import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import { addDeliveries, targetUsers } from "./resolve.ts";
 
 /** Takes resolved events to Login processes; the signalling PushWorker. */
@@ -20,6 +21,8 @@ export interface PushServerOptions {
   readonly membership: MembershipViews;
   readonly worker: OnlineDelivery;
   readonly logger: Logger;
+  /** Told of the messages that pass. @default nobody */
+  readonly hops?: Hops;
 }
 
 /** Figures of a running PushServer. */
@@ -50,6 +53,7 @@ interface Resolved {
 
 class Server implements PushServer, LogConsumer {
   readonly #options: PushServerOptions;
+  readonly #hops: Hops;
   #subscription: LogSubscription | undefined;
   #waiting: PushEntryFields[] = [];
   #dispatching: Promise<void> | undefined;
@@ -60,6 +64,7 @@ class Server implements PushServer, LogConsumer {
 
   constructor(options: PushServerOptions) {
     this.#options = options;
+    this.#hops = options.hops ?? noHops;
   }
 
   async start(): Promise<void> {
@@ -122,18 +127,23 @@ class Server implements PushServer, LogConsumer {
   }
 
   async #push(entries: readonly PushEntryFields[]): Promise<void> {
+    const startMs = this.#hops.now();
     const resolved: Resolved[] = [];
     for (const entry of entries) {
       const users = targetUsers(entry, this.#options.membership);
       resolved.push({ entry, users: users instanceof Promise ? await users : users });
     }
-    const missing = await this.#deliver(resolved);
+    const missing = await this.#deliver(resolved, startMs);
     this.#entries += entries.length;
     if (missing.size > 0) await this.#again(resolved, missing);
   }
 
   /** One look-up for all entries, one batch per Login process. Answers connections that were not there. */
-  async #deliver(resolved: readonly Resolved[], onlyUsers?: ReadonlySet<bigint>): Promise<ReadonlySet<bigint>> {
+  async #deliver(
+    resolved: readonly Resolved[],
+    startMs: number,
+    onlyUsers?: ReadonlySet<bigint>,
+  ): Promise<ReadonlySet<bigint>> {
     const { presence, worker } = this.#options;
     const users = resolved.flatMap((item) => item.users);
     const found = await presence.lookup(users);
@@ -142,8 +152,11 @@ class Server implements PushServer, LogConsumer {
     for (const { entry, users: targets } of resolved) {
       let presences = found.slice(at, at + targets.length);
       if (onlyUsers !== undefined) presences = presences.filter((_, index) => onlyUsers.has(targets[index]!));
-      this.#devices += addDeliveries(byLogin, entry, presences);
-      this.#offlineUsers += presences.filter((list) => list.length === 0).length;
+      const devices = addDeliveries(byLogin, entry, presences);
+      const offline = presences.filter((list) => list.length === 0).length;
+      this.#devices += devices;
+      this.#offlineUsers += offline;
+      if (onlyUsers === undefined) this.#hops.resolved(entry, devices, offline, startMs);
       at += targets.length;
     }
     return worker.deliver([...byLogin].map(([loginId, deliveries]) => ({ loginId, deliveries })));
@@ -155,7 +168,7 @@ class Server implements PushServer, LogConsumer {
     const users = [...new Set(resolved.flatMap((item) => item.users))];
     const now = await presence.lookup(users);
     const moved = new Set(users.filter((_, index) => now[index]!.some((entry) => !missing.has(entry.connectionId))));
-    if (moved.size > 0) await this.#deliver(resolved, moved);
+    if (moved.size > 0) await this.#deliver(resolved, this.#hops.now(), moved);
   }
 }
 

@@ -83,7 +83,8 @@ export function addDeliveries(
 }
 
 function toDelivery(entry: PushEntryFields, connectionIds: readonly bigint[]): Delivery {
-  const { svid, cmd, payload, conversationId, lastSeq = 0 } = entry;
+  const { svid, cmd, payload, conversationId, firstSeq = 0, lastSeq = 0, traced = [] } = entry;
   if (lastSeq === 0 || conversationId === undefined) return { connectionIds, svid, cmd, payload };
-  return { connectionIds, svid, cmd, payload, conversationId, lastSeq };
+  const delivery = { connectionIds, svid, cmd, payload, conversationId, lastSeq, firstSeq };
+  return traced.length === 0 ? delivery : { ...delivery, traced };
 }

@@ -1,4 +1,5 @@
 import type { Delivery, DeliverySinks } from "@chappe/mesh/rpc/delivery.ts";
+import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 
 /** Events for one Login process. */
 export interface LoginBatch {
@@ -12,12 +13,17 @@ export interface SignallingWorker {
   deliver(batches: readonly LoginBatch[]): Promise<ReadonlySet<bigint>>;
 }
 
-/** A worker over the Login processes that `sinks` finds. */
-export function createSignallingWorker(sinks: DeliverySinks): SignallingWorker {
+/** A worker over the Login processes that `sinks` finds; `hops` is told of the messages that pass. */
+export function createSignallingWorker(sinks: DeliverySinks, hops: Hops = noHops): SignallingWorker {
   const deliverOne = async ({ loginId, deliveries }: LoginBatch): Promise<readonly bigint[]> => {
     const sink = sinks.sink(loginId);
     if (sink === undefined) return deliveries.flatMap((delivery) => delivery.connectionIds);
-    return sink.deliver(deliveries);
+    const from = hops.cursor;
+    hops.delivering(deliveries, loginId);
+    const until = hops.cursor;
+    const gone = await sink.deliver(deliveries);
+    hops.end(from, until);
+    return gone;
   };
   return {
     async deliver(batches) {

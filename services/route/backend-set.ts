@@ -70,6 +70,10 @@ export class BackendSet {
     this.#budget = new RetryBudget(now);
   }
 
+  get ids(): readonly string[] {
+    return this.#slots.map(({ id }) => id);
+  }
+
   get size(): number {
     return this.#slots.length;
   }

@@ -1,9 +1,14 @@
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { LoginService } from "@chappe/gen/proto/chappe/edge/v1/login_service_pb.ts";
+import { Hop } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
+import { MessageService } from "@chappe/gen/proto/chappe/msg/v1/message_service_pb.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import type { Directory } from "@chappe/mesh/ports/directory.ts";
 import { authorize } from "@chappe/mesh/rpc/authorize.ts";
 import type { Backend, Call, Router } from "@chappe/mesh/rpc/call.ts";
 import type { Contracts, MethodContract } from "@chappe/mesh/rpc/contracts.ts";
+import { methodContractOf } from "@chappe/mesh/rpc/method-contracts.ts";
+import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import { BackendSet } from "./backend-set.ts";
 
 /** What Route stands on. */
@@ -12,6 +17,8 @@ export interface RouteOptions {
   readonly directory: Directory;
   /** Unix milliseconds. @default Date.now */
   readonly now?: () => number;
+  /** Told of the messages that pass. @default nobody */
+  readonly hops?: Hops;
 }
 
 /** What Route should know of a backend. */
@@ -28,6 +35,8 @@ export interface Route extends Router {
    * the SVID.
    */
   attach(backend: Backend, id?: string, options?: AttachOptions): Promise<() => Promise<void>>;
+  /** Ids of the backends of an SVID. */
+  idsOf(svid: number): readonly string[];
   /** Whether a backend of the SVID is attached. */
   serves(svid: number): boolean;
   /** Detaches every backend; calls are answered UNAVAILABLE from then on. */
@@ -35,6 +44,8 @@ export interface Route extends Router {
 }
 
 const loginAffinity = "@login";
+const sendAddress = methodContractOf(MessageService.method.send);
+const deliverAddress = methodContractOf(LoginService.method.deliver);
 
 /** The call with the Login process of its caller as what chooses the backend. */
 function withLoginAffinity(call: Call): Call {
@@ -63,12 +74,14 @@ const refuse = (error: ChappeError): Promise<never> => Promise.reject(error);
 class ContractRoute implements Route {
   readonly #options: RouteOptions;
   readonly #now: () => number;
+  readonly #hops: Hops;
   readonly #sets = new Map<number, BackendSet>();
   readonly #detachers = new Set<() => Promise<void>>();
 
   constructor(options: RouteOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#hops = options.hops ?? noHops;
   }
 
   call(call: Call): Promise<Uint8Array> {
@@ -78,6 +91,7 @@ class ContractRoute implements Route {
     if (refusal !== undefined) return refuse(refusal);
     const set = this.#sets.get(call.svid);
     if (set === undefined) return refuse(new ChappeError("UNAVAILABLE", `No backend serves SVID ${call.svid}`));
+    this.#see(call);
     if (call.target !== undefined) return set.callTarget(call, call.target);
     if (set.single !== undefined) return set.single.handle(call);
     return set.call(contract.affinity === loginAffinity ? withLoginAffinity(call) : call, isIdempotent(contract));
@@ -105,12 +119,23 @@ class ContractRoute implements Route {
     return detach;
   }
 
+  idsOf(svid: number): readonly string[] {
+    return this.#sets.get(svid)?.ids ?? [];
+  }
+
   serves(svid: number): boolean {
     return this.#sets.has(svid);
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#detachers].map((detach) => detach()));
+  }
+
+  #see({ svid, cmd, payload, traceContext, target }: Call): void {
+    if (svid === sendAddress.svid && cmd === sendAddress.cmd)
+      this.#hops.sendSeen(Hop.ROUTE_UP, payload, traceContext, false);
+    else if (target !== undefined && svid === deliverAddress.svid && cmd === deliverAddress.cmd)
+      this.#hops.deliverSeen(payload, target);
   }
 
   #remove(svid: number, set: BackendSet, id: string): void {

@@ -61,3 +61,20 @@ export function directId(a: HttpUser, b: HttpUser): string {
   bytes.writeBigUInt64BE(ids[1]!, 8);
   return bytes.toString("base64");
 }
+
+/** Registers so many users named after `prefix`. */
+export async function registerMany(url: string, prefix: string, count: number): Promise<HttpUser[]> {
+  const users: HttpUser[] = [];
+  for (let i = 0; i < count; i++) users.push(await registerUser(url, `${prefix}${i}`));
+  return users;
+}
+
+/** A group that the first of them owns; answers its id, base64. */
+export async function createGroup(members: readonly HttpUser[]): Promise<string> {
+  const memberIds = members.slice(1).map(({ userId }) => userId);
+  const answer = await members[0]!.call<{ group: { conversationId: string } }>(
+    "chappe.business.v1.GroupService/CreateGroup",
+    { title: "group", memberIds },
+  );
+  return answer.group.conversationId;
+}

@@ -17,8 +17,8 @@ export interface LocalMesh {
   close(): Promise<void>;
 }
 
-/** Starts a mesh of two Routes, one core and two Online. */
-export async function startLocalMesh(): Promise<LocalMesh> {
+/** Starts a mesh of two Routes, one core and two Online; `moreEnv` as for `npm start`. */
+export async function startLocalMesh(moreEnv: Readonly<Record<string, string>> = {}): Promise<LocalMesh> {
   const dataDirectory = mkdtempSync(join(tmpdir(), "chappe-mesh-"));
   const secretFile = join(dataDirectory, "link-secret");
   writeFileSync(secretFile, randomBytes(32));
@@ -33,6 +33,7 @@ export async function startLocalMesh(): Promise<LocalMesh> {
       CHAPPE_INSTANCE_ID: name,
       CHAPPE_LINK_SECRET_FILE: secretFile,
       ...(await certificates.settingsFor(role)),
+      ...moreEnv,
     };
     const ports = role === "login" ? ["--tcp-port", "0", "--grpc-port", "0", "--udp-port", "0"] : [];
     const args = ["--port", "0", "--data", join(dataDirectory, name), "--json", "--roles", role, ...ports];

@@ -12,6 +12,7 @@ const env = {
   CHAPPE_ARGON2_PASSES: "1",
   CHAPPE_AUTH_ATTEMPT_BURST: "100000",
   CHAPPE_GRPC_PORT: "0",
+  CHAPPE_TRACE_RATE: "1",
 };
 
 /** A server process, a signed-in user on a WebSocket, and the backends of a test. */

@@ -6,13 +6,14 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file chappe/mesh/v1/record.proto.
  */
 export const file_chappe_mesh_v1_record: GenFile = /*@__PURE__*/
-  fileDesc("ChtjaGFwcGUvbWVzaC92MS9yZWNvcmQucHJvdG8SDmNoYXBwZS5tZXNoLnYxIt8BCg1FbnZlbG9wZUVudHJ5EhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoDBIRCglzZW5kZXJfaWQYAiABKAYSGQoRY2xpZW50X21lc3NhZ2VfaWQYAyABKAwSDgoGZGlnZXN0GAQgASgGEhIKCmJvZHlfYnl0ZXMYBSABKA0SEAoIYm9keV9jcmMYBiABKAcSEQoJZGV2aWNlX2lkGAcgASgGEicKBGtpbmQYCCABKA4yGS5jaGFwcGUubWVzaC52MS5FbnRyeUtpbmQSFQoNdHJhY2VfY29udGV4dBgJIAEoDCJACg5SZWNvcmRFbnZlbG9wZRIuCgdlbnRyaWVzGAEgAygLMh0uY2hhcHBlLm1lc2gudjEuRW52ZWxvcGVFbnRyeSJDCglMb2dSZWNvcmQSEAoIZW52ZWxvcGUYASABKAwSFAoMZW52ZWxvcGVfY3JjGAIgASgHEg4KBmJvZGllcxgDIAEoDCJBChBNZW1iZXJzaGlwQ2hhbmdlEg8KB3VzZXJfaWQYASABKAYSDgoGam9pbmVkGAIgASgIEgwKBHJvbGUYAyABKA0ihAIKCVB1c2hFbnRyeRIXCg9jb252ZXJzYXRpb25faWQYASABKAwSEAoIdXNlcl9pZHMYAiADKAYSFgoOb25seV9kZXZpY2VfaWQYAyABKAYSGAoQZXhjZXB0X2RldmljZV9pZBgEIAEoBhIMCgRzdmlkGAUgASgNEgsKA2NtZBgGIAEoDRIPCgdwYXlsb2FkGAcgASgMEhEKCWZpcnN0X3NlcRgIIAEoBBIQCghsYXN0X3NlcRgJIAEoBBIxCgdjaGFuZ2VzGAogAygLMiAuY2hhcHBlLm1lc2gudjEuTWVtYmVyc2hpcENoYW5nZRIWCg5leGNlcHRfdXNlcl9pZBgLIAEoBiI4CgpQdXNoUmVjb3JkEioKB2VudHJpZXMYASADKAsyGS5jaGFwcGUubWVzaC52MS5QdXNoRW50cnkiugEKCkRlYWRMZXR0ZXISEQoJcGFydGl0aW9uGAEgASgNEg4KBm9mZnNldBgCIAEoBBINCgVpbmRleBgDIAEoDRIwCgZyZWFzb24YBCABKA4yIC5jaGFwcGUubWVzaC52MS5EZWFkTGV0dGVyUmVhc29uEgsKA3NlcRgFIAEoBBIsCgVlbnRyeRgGIAEoCzIdLmNoYXBwZS5tZXNoLnYxLkVudmVsb3BlRW50cnkSDQoFZm91bmQYByABKAwqVwoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABITCg9FTlRSWV9LSU5EX1VTRVIQARIZChVFTlRSWV9LSU5EX01FTUJFUlNISVAQAiq7AQoQRGVhZExldHRlclJlYXNvbhIiCh5ERUFEX0xFVFRFUl9SRUFTT05fVU5TUEVDSUZJRUQQABIfChtERUFEX0xFVFRFUl9SRUFTT05fQ0hFQ0tTVU0QARIdChlERUFEX0xFVFRFUl9SRUFTT05fRElHRVNUEAISIgoeREVBRF9MRVRURVJfUkVBU09OX1VOREVDT0RBQkxFEAMSHwobREVBRF9MRVRURVJfUkVBU09OX0VOVkVMT1BFEARiBnByb3RvMw");
+  fileDesc("ChtjaGFwcGUvbWVzaC92MS9yZWNvcmQucHJvdG8SDmNoYXBwZS5tZXNoLnYxIt8BCg1FbnZlbG9wZUVudHJ5EhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoDBIRCglzZW5kZXJfaWQYAiABKAYSGQoRY2xpZW50X21lc3NhZ2VfaWQYAyABKAwSDgoGZGlnZXN0GAQgASgGEhIKCmJvZHlfYnl0ZXMYBSABKA0SEAoIYm9keV9jcmMYBiABKAcSEQoJZGV2aWNlX2lkGAcgASgGEicKBGtpbmQYCCABKA4yGS5jaGFwcGUubWVzaC52MS5FbnRyeUtpbmQSFQoNdHJhY2VfY29udGV4dBgJIAEoDCJACg5SZWNvcmRFbnZlbG9wZRIuCgdlbnRyaWVzGAEgAygLMh0uY2hhcHBlLm1lc2gudjEuRW52ZWxvcGVFbnRyeSJDCglMb2dSZWNvcmQSEAoIZW52ZWxvcGUYASABKAwSFAoMZW52ZWxvcGVfY3JjGAIgASgHEg4KBmJvZGllcxgDIAEoDCJBChBNZW1iZXJzaGlwQ2hhbmdlEg8KB3VzZXJfaWQYASABKAYSDgoGam9pbmVkGAIgASgIEgwKBHJvbGUYAyABKA0iPAoNVHJhY2VkTWVzc2FnZRILCgNzZXEYASABKAQSHgoNdHJhY2VfY29udGV4dBgCIAEoDEIHukgEegIYNyKzAgoJUHVzaEVudHJ5EhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoDBIQCgh1c2VyX2lkcxgCIAMoBhIWCg5vbmx5X2RldmljZV9pZBgDIAEoBhIYChBleGNlcHRfZGV2aWNlX2lkGAQgASgGEgwKBHN2aWQYBSABKA0SCwoDY21kGAYgASgNEg8KB3BheWxvYWQYByABKAwSEQoJZmlyc3Rfc2VxGAggASgEEhAKCGxhc3Rfc2VxGAkgASgEEjEKB2NoYW5nZXMYCiADKAsyIC5jaGFwcGUubWVzaC52MS5NZW1iZXJzaGlwQ2hhbmdlEhYKDmV4Y2VwdF91c2VyX2lkGAsgASgGEi0KBnRyYWNlZBgMIAMoCzIdLmNoYXBwZS5tZXNoLnYxLlRyYWNlZE1lc3NhZ2UiOAoKUHVzaFJlY29yZBIqCgdlbnRyaWVzGAEgAygLMhkuY2hhcHBlLm1lc2gudjEuUHVzaEVudHJ5IroBCgpEZWFkTGV0dGVyEhEKCXBhcnRpdGlvbhgBIAEoDRIOCgZvZmZzZXQYAiABKAQSDQoFaW5kZXgYAyABKA0SMAoGcmVhc29uGAQgASgOMiAuY2hhcHBlLm1lc2gudjEuRGVhZExldHRlclJlYXNvbhILCgNzZXEYBSABKAQSLAoFZW50cnkYBiABKAsyHS5jaGFwcGUubWVzaC52MS5FbnZlbG9wZUVudHJ5Eg0KBWZvdW5kGAcgASgMKlcKCUVudHJ5S2luZBIaChZFTlRSWV9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPRU5UUllfS0lORF9VU0VSEAESGQoVRU5UUllfS0lORF9NRU1CRVJTSElQEAIquwEKEERlYWRMZXR0ZXJSZWFzb24SIgoeREVBRF9MRVRURVJfUkVBU09OX1VOU1BFQ0lGSUVEEAASHwobREVBRF9MRVRURVJfUkVBU09OX0NIRUNLU1VNEAESHQoZREVBRF9MRVRURVJfUkVBU09OX0RJR0VTVBACEiIKHkRFQURfTEVUVEVSX1JFQVNPTl9VTkRFQ09EQUJMRRADEh8KG0RFQURfTEVUVEVSX1JFQVNPTl9FTlZFTE9QRRAEYgZwcm90bzM", [file_buf_validate_validate]);
 
 /**
  * Everything the writer needs to sequence one message without reading its body.
@@ -183,6 +184,34 @@ export const MembershipChangeSchema: GenMessage<MembershipChange> = /*@__PURE__*
   messageDesc(file_chappe_mesh_v1_record, 3);
 
 /**
+ * A message that is traced, in an event that holds several.
+ *
+ * @generated from message chappe.mesh.v1.TracedMessage
+ */
+export type TracedMessage = Message<"chappe.mesh.v1.TracedMessage"> & {
+  /**
+   * Its seq.
+   *
+   * @generated from field: uint64 seq = 1;
+   */
+  seq: bigint;
+
+  /**
+   * W3C traceparent; the trace id is the client message id.
+   *
+   * @generated from field: bytes trace_context = 2;
+   */
+  traceContext: Uint8Array;
+};
+
+/**
+ * Describes the message chappe.mesh.v1.TracedMessage.
+ * Use `create(TracedMessageSchema)` to create a new message.
+ */
+export const TracedMessageSchema: GenMessage<TracedMessage> = /*@__PURE__*/
+  messageDesc(file_chappe_mesh_v1_record, 4);
+
+/**
  * One event on its way to devices.
  *
  * @generated from message chappe.mesh.v1.PushEntry
@@ -264,6 +293,13 @@ export type PushEntry = Message<"chappe.mesh.v1.PushEntry"> & {
    * @generated from field: fixed64 except_user_id = 11;
    */
   exceptUserId: bigint;
+
+  /**
+   * The traced messages in the payload.
+   *
+   * @generated from field: repeated chappe.mesh.v1.TracedMessage traced = 12;
+   */
+  traced: TracedMessage[];
 };
 
 /**
@@ -271,7 +307,7 @@ export type PushEntry = Message<"chappe.mesh.v1.PushEntry"> & {
  * Use `create(PushEntrySchema)` to create a new message.
  */
 export const PushEntrySchema: GenMessage<PushEntry> = /*@__PURE__*/
-  messageDesc(file_chappe_mesh_v1_record, 4);
+  messageDesc(file_chappe_mesh_v1_record, 5);
 
 /**
  * One record of the push log.
@@ -292,7 +328,7 @@ export type PushRecord = Message<"chappe.mesh.v1.PushRecord"> & {
  * Use `create(PushRecordSchema)` to create a new message.
  */
 export const PushRecordSchema: GenMessage<PushRecord> = /*@__PURE__*/
-  messageDesc(file_chappe_mesh_v1_record, 5);
+  messageDesc(file_chappe_mesh_v1_record, 6);
 
 /**
  * One record of the dead-letter log: what was left of a message whose place holds a placeholder.
@@ -355,7 +391,7 @@ export type DeadLetter = Message<"chappe.mesh.v1.DeadLetter"> & {
  * Use `create(DeadLetterSchema)` to create a new message.
  */
 export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
-  messageDesc(file_chappe_mesh_v1_record, 6);
+  messageDesc(file_chappe_mesh_v1_record, 7);
 
 /**
  * What an entry of the message log is.

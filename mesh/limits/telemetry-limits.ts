@@ -1,0 +1,27 @@
+/** The bounds of telemetry, a part of limits. */
+export const telemetryLimits = Object.freeze({
+  /** Messages whose spans are exported at once, for how long after they were marked, and how often spans are made. */
+  maxTraceMarks: 4_096,
+  traceMarkMs: 10_000,
+  traceFlushMs: 200,
+  /** Late or failed messages marked a second; marks of one call to other processes. */
+  lateMarksPerSecond: 50,
+  maxMarksPerCall: 256,
+  /** Spans of one message that one process exports; links of one span. */
+  maxSpansPerTrace: 512,
+  maxSpanLinks: 8,
+  /** Age from which a message is late, and beyond which that is no news: it waited with its sender. */
+  slowMessageMs: 1_000,
+  slowMessageMaxMs: 60_000,
+  /** Connections of one delivery that are remembered one by one, unless it is traced. */
+  maxHopConnections: 16,
+  /** Hops that one process names of a message; a call that asks for them. */
+  maxFoundHops: 1_000,
+  traceCallTimeoutMs: 2_000,
+  /** Spans that wait for the OTLP receiver, how long at most, and how long one export may take. */
+  maxWaitingSpans: 8_192,
+  otlpDelayMs: 500,
+  otlpTimeoutMs: 5_000,
+  /** Pushed messages whose acknowledgement is timed. */
+  ackBookEntries: 16_384,
+});

@@ -1,0 +1,102 @@
+/**
+ * What passed a role lately: one entry for a hop of a message or of a run of messages, in arrays made once. The newest
+ * overwrites the oldest. An entry is named by its place, which counts for ever. Columns are read with `indexOf(place)`.
+ */
+export class HopRing {
+  readonly size: number;
+  /** Place of the next entry. */
+  next = 0;
+  readonly hop: Uint8Array;
+  /** Four words of the client message id; zeros for runs. */
+  readonly ids: Uint32Array;
+  /** conversationHashAt; 0 = not known. */
+  readonly conversation: Uint32Array;
+  /** 0 = not known. */
+  readonly firstSeq: Float64Array;
+  readonly lastSeq: Float64Array;
+  /** Unix milliseconds. */
+  readonly startMs: Float64Array;
+  /** Unix milliseconds; 0 = not over. */
+  readonly endMs: Float64Array;
+  readonly connection: BigUint64Array;
+  /** Name of the Login that it is for, as a part of span ids. */
+  readonly peer: Uint32Array;
+  readonly count: Uint32Array;
+  readonly offline: Uint32Array;
+  /** Number in the error registry; 0 = none. */
+  readonly error: Uint16Array;
+  /** 1 = the hop before it is not a hop of the mesh; 2 = the client has a span of its own. */
+  readonly flags: Uint8Array;
+  readonly #mask: number;
+
+  /** `size` = entries, a power of two. */
+  constructor(size: number) {
+    this.size = size;
+    this.#mask = size - 1;
+    this.hop = new Uint8Array(size);
+    this.ids = new Uint32Array(size * 4);
+    this.conversation = new Uint32Array(size);
+    this.firstSeq = new Float64Array(size);
+    this.lastSeq = new Float64Array(size);
+    this.startMs = new Float64Array(size);
+    this.endMs = new Float64Array(size);
+    this.connection = new BigUint64Array(size);
+    this.peer = new Uint32Array(size);
+    this.count = new Uint32Array(size);
+    this.offline = new Uint32Array(size);
+    this.error = new Uint16Array(size);
+    this.flags = new Uint8Array(size);
+  }
+
+  /** Adds an entry and answers its index; everything not given is 0. */
+  add(hop: number, startMs: number, endMs: number): number {
+    const at = this.next++ & this.#mask;
+    this.hop[at] = hop;
+    this.startMs[at] = startMs;
+    this.endMs[at] = endMs;
+    const word = at << 2;
+    this.ids[word] = 0;
+    this.ids[word + 1] = 0;
+    this.ids[word + 2] = 0;
+    this.ids[word + 3] = 0;
+    this.conversation[at] = 0;
+    this.firstSeq[at] = 0;
+    this.lastSeq[at] = 0;
+    this.connection[at] = 0n;
+    this.peer[at] = 0;
+    this.count[at] = 0;
+    this.offline[at] = 0;
+    this.error[at] = 0;
+    this.flags[at] = 0;
+    return at;
+  }
+
+  /** Adds the hop of one message whose id is at an offset of `bytes`. */
+  addMessage(hop: number, startMs: number, endMs: number, bytes: Uint8Array, idAt: number): number {
+    const at = this.add(hop, startMs, endMs);
+    const word = at << 2;
+    for (let i = 0; i < 4; i++) {
+      const from = idAt + i * 4;
+      this.ids[word + i] = (bytes[from]! << 24) | (bytes[from + 1]! << 16) | (bytes[from + 2]! << 8) | bytes[from + 3]!;
+    }
+    return at;
+  }
+
+  /** Index of a place that is still there; -1 = overwritten or not written yet. */
+  indexOf(place: number): number {
+    return place < this.next && this.next - place <= this.size ? place & this.#mask : -1;
+  }
+
+  /** Whether the entry is of one message whose id is known. The first word of an id is its time, never 0. */
+  isMessage(at: number): boolean {
+    return this.ids[at << 2] !== 0;
+  }
+
+  /** The client message id of an entry; of a run, 16 zeros. */
+  idOf(at: number): Uint8Array {
+    const id = new Uint8Array(16);
+    const view = new DataView(id.buffer);
+    for (let i = 0; i < 4; i++) view.setUint32(i * 4, this.ids[(at << 2) + i]!);
+    return id;
+  }
+}

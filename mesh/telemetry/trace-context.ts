@@ -1,0 +1,49 @@
+import { emptyBytes } from "../codec/wire-reader.ts";
+
+/** Length of a W3C traceparent of version 00. */
+export const traceparentBytes = 55;
+
+const pattern = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/;
+/** Follows the traceparent of a frame all of whose messages are traced; only roles write it. */
+const forcedMark = 0x66;
+
+const latin1 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+
+/** 16 bytes as the hexadecimal digits of a trace id. */
+export function traceIdHex(messageId: Uint8Array): string {
+  return Buffer.from(messageId.buffer, messageId.byteOffset, messageId.byteLength).toString("hex");
+}
+
+/** A sampled traceparent of a message, whose trace id is its client message id. */
+export function traceparentOf(messageId: Uint8Array, spanId: string): Uint8Array {
+  return Buffer.from(`00-${traceIdHex(messageId)}-${spanId}-01`, "latin1");
+}
+
+/** The same for a whole frame of messages: a role that reads it traces all of them. */
+export function forcedContext(context: Uint8Array): Uint8Array {
+  return Uint8Array.from([...context.subarray(0, traceparentBytes), forcedMark]);
+}
+
+/** Whether a role has forced the whole frame. */
+export function isForced(context: Uint8Array): boolean {
+  return context.length === traceparentBytes + 1 && context[traceparentBytes] === forcedMark;
+}
+
+/** What a traceparent says; undefined when it is none. */
+export function parseTraceparent(context: Uint8Array): { traceId: string; spanId: string } | undefined {
+  if (context.length < traceparentBytes) return undefined;
+  const found = pattern.exec(latin1(context.subarray(0, traceparentBytes)));
+  return found === null ? undefined : { traceId: found[1]!, spanId: found[2]! };
+}
+
+/** The client message id in a message's traceparent; empty when it is none. */
+export function messageIdOf(context: Uint8Array): Uint8Array {
+  const parsed = parseTraceparent(context);
+  return parsed === undefined ? emptyBytes : Buffer.from(parsed.traceId, "hex");
+}
+
+/** Several traceparents as the context of one push packet, with commas between them. */
+export function joinContexts(contexts: readonly Uint8Array[]): Uint8Array {
+  return contexts.length === 1 ? contexts[0]! : Buffer.from(contexts.map(latin1).join(), "latin1");
+}

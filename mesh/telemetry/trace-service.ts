@@ -1,0 +1,81 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  FindHopsResponseSchema,
+  Hop,
+  HopRecordSchema,
+  TraceMark,
+  TraceMarkSchema,
+  TraceService,
+} from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { limits } from "../limits.ts";
+import type { HopRing } from "./hop-ring.ts";
+import type { LiveHops } from "./live-hops.ts";
+import { type Mark, type MarkFields, Marks } from "./marks.ts";
+import { matchMarks } from "./match-marks.ts";
+
+/** Who a connection belongs to. */
+export interface ConnectionOwner {
+  readonly userId: bigint;
+  readonly deviceId: bigint;
+}
+
+/** What createTraceService needs. */
+export interface TraceServiceOptions {
+  readonly live: LiveHops;
+  readonly instanceId: string;
+  /** Undefined when the connection is not open here. */
+  readonly ownerOf: (connectionId: bigint) => ConnectionOwner | undefined;
+}
+
+/** A mark as it travels. */
+export function toTraceMark({ id, conversation, seq }: Mark): MessageInitShape<typeof TraceMarkSchema> {
+  return { clientMessageId: id, conversationHash: conversation, seq: BigInt(seq) };
+}
+
+/** A mark as it came. */
+function fromTraceMark({ clientMessageId, conversationHash, seq }: TraceMark): MarkFields {
+  return { id: clientMessageId, conversation: conversationHash, seq: Number(seq) };
+}
+
+function toRecord(
+  ring: HopRing,
+  at: number,
+  { instanceId, ownerOf }: TraceServiceOptions,
+): MessageInitShape<typeof HopRecordSchema> {
+  const connectionId = ring.connection[at]!;
+  const owner = connectionId === 0n ? undefined : ownerOf(connectionId);
+  return {
+    hop: ring.hop[at]! as Hop,
+    instanceId,
+    startTimeMs: ring.startMs[at]!,
+    endTimeMs: ring.endMs[at]!,
+    seq: BigInt(ring.lastSeq[at]!),
+    connectionId,
+    count: ring.count[at]!,
+    offline: ring.offline[at]!,
+    error: ring.error[at]!,
+    ...(owner && { userId: owner.userId, deviceId: owner.deviceId }),
+  };
+}
+
+/** What the ring of this process says of a message. */
+function findHops(options: TraceServiceOptions, fields: MarkFields): MessageInitShape<typeof FindHopsResponseSchema> {
+  const { live } = options;
+  const marks = new Marks();
+  const mark = marks.add(fields, live.now(), false);
+  if (mark === undefined) return {};
+  const matches = matchMarks(live.ring, marks, () => {}).slice(0, limits.maxFoundHops);
+  return { hops: matches.map(({ at }) => toRecord(live.ring, at, options)), message: toTraceMark(mark) };
+}
+
+/** TraceService of a process. */
+export function createTraceService(options: TraceServiceOptions): ServiceImpl<typeof TraceService> {
+  return {
+    async mark({ marks }) {
+      options.live.markFromElsewhere(marks.map(fromTraceMark));
+      return {};
+    },
+    findHops: async ({ message }) => findHops(options, fromTraceMark(message!)),
+  };
+}

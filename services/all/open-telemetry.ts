@@ -1,0 +1,86 @@
+import { hash, randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { TraceService } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
+import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
+import { LiveHops, type LiveHopsOptions } from "@chappe/mesh/telemetry/live-hops.ts";
+import type { SpanSink } from "@chappe/mesh/telemetry/span-sink.ts";
+import { createTraceService, type TraceServiceOptions } from "@chappe/mesh/telemetry/trace-service.ts";
+import type { EdgeService } from "../http-edge/rpc-handler.ts";
+import type { Config } from "./config.ts";
+import type { TraceLinks } from "./trace-links.ts";
+
+/** What openTelemetry needs to know of the process. */
+export interface TelemetryOptions {
+  readonly config: Config;
+  /** Name of its Login, or of the process. */
+  readonly instanceId: string;
+  /** Whether deliveries come by way of a Route. */
+  readonly hasRoute: boolean;
+}
+
+/** What a process remembers and tells of the messages that pass. */
+export interface Telemetry {
+  readonly hops: Hops;
+  /** Undefined when the ring is off. */
+  readonly live: LiveHops | undefined;
+  /** Who open connections belong to; set by the Login of the process. */
+  ownerOf: TraceServiceOptions["ownerOf"];
+  /** The other processes; set by the first role that reaches them. */
+  links: TraceLinks | undefined;
+  /** TraceService of the process for its links; undefined when another role of the process has it, or the ring is off. */
+  takeService(): EdgeService | undefined;
+  /** Sends what waits. */
+  close(): Promise<void>;
+}
+
+function readTokenKey({ traceKeyFile }: Config): Uint8Array | undefined {
+  if (traceKeyFile === undefined) return undefined;
+  try {
+    return readFileSync(traceKeyFile);
+  } catch (cause) {
+    const violations = [{ field: "traceKeyFile", rule: "file", message: "cannot be read" }];
+    throw new ChappeError("INVALID_ARGUMENT", `traceKeyFile: ${traceKeyFile} cannot be read`, { violations, cause });
+  }
+}
+
+/** From the secret of the mesh, so that all of its processes have the same. */
+function saltOf({ linkSecretFile }: Config): number {
+  const secret = linkSecretFile === undefined ? randomBytes(32) : readFileSync(linkSecretFile);
+  return hash("sha256", Buffer.concat([Buffer.from("chappe-sampling"), secret]), "buffer").readUInt32BE(0);
+}
+
+/** The exporter is loaded only where it is used. */
+async function openSink({ otlpUrl, roles }: Config, instanceId: string): Promise<SpanSink | undefined> {
+  if (otlpUrl === undefined) return undefined;
+  const { createOtlpSink } = await import("@chappe/mesh/telemetry/otlp-sink.ts");
+  const resource = { "service.name": "chappe", "service.instance.id": instanceId, "chappe.roles": roles.join() };
+  return createOtlpSink({ url: otlpUrl.replace(/\/+$/, ""), resource });
+}
+
+/** Telemetry by the settings. INVALID_ARGUMENT when the key file cannot be read. */
+export async function openTelemetry(options: TelemetryOptions): Promise<Telemetry> {
+  const { config, instanceId, hasRoute } = options;
+  const { traceRingEntries: ringEntries, traceRate: rate } = config;
+  const none = { ownerOf: () => undefined, links: undefined, takeService: () => undefined };
+  if (ringEntries === 0) return { ...none, hops: noHops, live: undefined, close: async () => undefined };
+  const tokenKey = readTokenKey(config);
+  const sink = await openSink(config, instanceId);
+  const onSpread: LiveHopsOptions["onSpread"] = (marks) => telemetry.links?.mark(marks);
+  const salt = saltOf(config);
+  const live = new LiveHops({ instanceId, ringEntries, rate, salt, sink, tokenKey, hasRoute, onSpread });
+  let taken = false;
+  const telemetry: Telemetry = {
+    ...none,
+    hops: live,
+    live,
+    takeService() {
+      if (taken) return undefined;
+      taken = true;
+      const ownerOf: Telemetry["ownerOf"] = (connectionId) => telemetry.ownerOf(connectionId);
+      return { service: TraceService, impl: createTraceService({ live, instanceId: config.instanceId, ownerOf }) };
+    },
+    close: () => live.close(),
+  };
+  return telemetry;
+}
