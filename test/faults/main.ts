@@ -1,6 +1,7 @@
 /** `npm run faults -- <case> [--kills n] [--rate n] [--seed n] [--history file] [--json]`; `--list` names the cases. */
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
+import { disturbEnvoy, envoyActs } from "./envoy.ts";
 import { killAllInOne } from "./kill-all-in-one.ts";
 import { persistenceActs, persistenceMembers, startPersistenceEngines } from "./persistence.ts";
 import { defaultKillOptions, type KillOptions, type KillResult } from "./run-under-load.ts";
@@ -27,6 +28,10 @@ const cases: Readonly<Record<string, FaultCase>> = {
         acts: persistenceActs,
         startEngines: startPersistenceEngines,
       }),
+  },
+  envoy: {
+    about: "Envoy killed and drained, Login scaled 1 -> 3 -> 1 behind it",
+    run: (options) => disturbEnvoy({ ...options, acts: envoyActs }),
   },
   "signalling-folded": {
     about: "the same with Online in Login's processes",

@@ -48,7 +48,7 @@ export function everyAct(members: Readonly<Record<string, string>>): Act[] {
 }
 
 /** Settles when each client has had an ack of a send that began after this call. */
-function everyoneAcked({ clients, hooks }: LoadView): Promise<void> {
+export function everyoneAcked({ clients, hooks }: LoadView): Promise<void> {
   const waiting = new Set(clients.keys());
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
@@ -65,7 +65,7 @@ function everyoneAcked({ clients, hooks }: LoadView): Promise<void> {
   });
 }
 
-async function inFlightNow(on: LoadView): Promise<number> {
+export async function inFlightNow(on: LoadView): Promise<number> {
   while (on.inFlight() === 0)
     await new Promise<void>((resolve) => {
       on.hooks.onSending = resolve;
