@@ -65,6 +65,7 @@ export function everyoneAcked({ clients, hooks }: LoadView): Promise<void> {
   });
 }
 
+/** How many sends are in flight, as soon as there are some. */
 export async function inFlightNow(on: LoadView): Promise<number> {
   while (on.inFlight() === 0)
     await new Promise<void>((resolve) => {

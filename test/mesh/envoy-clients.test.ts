@@ -77,9 +77,11 @@ it("a client on grpc-go holds a session over gRPC with TLS, and a refused one sa
   });
   const to = ["-server", `127.0.0.1:${world.tls.settings.port}`, "-ca", world.certificateFile];
   const args = [...to, "-token", accessToken, "-user", String(userId), "-only", "session,refusedSession"];
-  const seen = await runTool(client, args, { timeoutMs: 60_000 })
-    .then((text) => JSON.parse(text) as Record<string, unknown>)
-    .finally(() => backend.stop("SIGKILL"));
-  expect(seen.refusedSession).toEqual(["TOKEN_INVALID", "UNAUTHENTICATED", "Unauthenticated"]);
-  expect(seen.session).toMatchObject({ isUser: true, answered: 200, endsWell: true });
+  try {
+    const seen = JSON.parse(await runTool(client, args, { timeoutMs: 60_000 })) as Record<string, unknown>;
+    expect(seen.refusedSession).toEqual(["TOKEN_INVALID", "UNAUTHENTICATED", "Unauthenticated"]);
+    expect(seen.session).toMatchObject({ isUser: true, answered: 200, endsWell: true });
+  } finally {
+    await backend.stop("SIGKILL");
+  }
 }, 300_000);
