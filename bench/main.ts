@@ -1,8 +1,9 @@
-/** `npm run bench -- chat|group|idle|connections [--window n] [--rate n] [--seconds n] [--size n] [--json]`: measures one scenario. */
+/** `npm run bench -- chat|group|idle|connections|distributed [--window n] [--rate n] [--seconds n] [--size n] [--json]`: measures one scenario. */
 import { parseArgs } from "node:util";
 import type { BenchFigures, BenchOptions } from "./scenarios/bench-options.ts";
 import { benchChat } from "./scenarios/chat.ts";
 import { benchConnections } from "./scenarios/connections.ts";
+import { benchDistributed } from "./scenarios/distributed.ts";
 import { benchGroup } from "./scenarios/group.ts";
 import { benchIdle } from "./scenarios/idle.ts";
 
@@ -11,6 +12,7 @@ const scenarios: Readonly<Record<string, (options: BenchOptions) => Promise<Benc
   group: benchGroup,
   idle: benchIdle,
   connections: benchConnections,
+  distributed: benchDistributed,
 };
 
 function readNumber(name: string, text: string, min: number, max: number): number {
@@ -53,7 +55,8 @@ function readCommand(): { scenario: string; json: boolean; options: BenchOptions
 }
 
 function printTable({ window1, ...figures }: BenchFigures): void {
-  const lines = Object.entries(figures).map(([name, value]) => `  ${name.padEnd(30)} ${value}`);
+  const text = (value: unknown): string => (typeof value === "object" ? JSON.stringify(value) : String(value));
+  const lines = Object.entries(figures).map(([name, value]) => `  ${name.padEnd(30)} ${text(value)}`);
   process.stdout.write(`${lines.join("\n")}\n`);
   if (window1 === undefined) return;
   process.stdout.write("\n");

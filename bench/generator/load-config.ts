@@ -10,6 +10,8 @@ interface BaseLoad {
 export interface LoadTimes {
   readonly warmupMs: number;
   readonly measureMs: number;
+  /** Further processes whose CPU time is read, by name. */
+  readonly watchedPids?: Readonly<Record<string, number>>;
 }
 
 /** One-to-one chats: accounts in pairs, the first of a pair sends. */
@@ -62,6 +64,8 @@ export interface TrafficResult {
   readonly connections: number;
   readonly measuredSeconds: number;
   readonly serverCpuSeconds: number;
+  /** Of watchedPids, in the measured interval. */
+  readonly watchedCpuSeconds: Readonly<Record<string, number>>;
   /** Near one core the generator, a single thread, is the limit. */
   readonly generatorCpuSeconds: number;
   /** Sends that were acked and delivered to every receiver, of the measured interval. */

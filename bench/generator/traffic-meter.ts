@@ -38,6 +38,7 @@ export class TrafficMeter {
     await Promise.race([wait(times.warmupMs), failed]);
     this.#active = true;
     const startCpu = cpuSecondsOf(serverPid);
+    const startWatched = cpuSecondsOfAll(times.watchedPids);
     const startOwnCpu = process.cpuUsage();
     const startMs = performance.now();
     await Promise.race([wait(times.measureMs), failed]);
@@ -47,6 +48,7 @@ export class TrafficMeter {
     return {
       measuredSeconds,
       serverCpuSeconds: cpuSecondsOf(serverPid) - startCpu,
+      watchedCpuSeconds: differenceOf(cpuSecondsOfAll(times.watchedPids), startWatched),
       generatorCpuSeconds: (ownCpu.user + ownCpu.system) / 1_000_000,
       messages: this.#messages,
       deliveries: this.#deliveries,
@@ -60,6 +62,14 @@ export class TrafficMeter {
     };
   }
 }
+
+type Seconds = Readonly<Record<string, number>>;
+
+const cpuSecondsOfAll = (pids: LoadTimes["watchedPids"] = {}): Seconds =>
+  Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, cpuSecondsOf(pid)]));
+
+const differenceOf = (now: Seconds, before: Seconds): Seconds =>
+  Object.fromEntries(Object.entries(now).map(([name, seconds]) => [name, seconds - before[name]!]));
 
 /** Settles after so long. */
 export function wait(ms: number): Promise<void> {

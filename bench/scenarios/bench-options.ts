@@ -13,6 +13,29 @@ export interface BenchOptions {
   readonly serverArgs: readonly string[];
 }
 
+/** What the distributed form does under one load. */
+export interface DistributedFigures {
+  readonly msgsPerSecond: number;
+  /** Of all our processes together, and of each. */
+  readonly coreMsPerMessage: number;
+  readonly coreMsByProcess: Readonly<Record<string, number>>;
+  readonly engineCoreMsPerMessage: number;
+  readonly engineCoreMsByEngine: Readonly<Record<string, number>>;
+  readonly generatorCpuCores: number;
+  readonly ackP50Ms: number;
+  readonly ackP99Ms: number;
+  readonly p50Ms: number;
+  readonly p75Ms: number;
+  readonly p99Ms: number;
+}
+
+/** How fast one writer commits what waits on the log. */
+export interface BacklogFigures {
+  readonly messages: number;
+  readonly msgsPerSecond: number;
+  readonly mariadbCoreMsPerMessage: number;
+}
+
 /** Figures of one run; those that do not apply are absent. */
 export interface BenchFigures {
   readonly scenario: string;
@@ -40,6 +63,9 @@ export interface BenchFigures {
   readonly stormP99Ms?: number;
   readonly repeats?: number;
   readonly window1?: BenchFigures;
+  readonly openLoop?: DistributedFigures;
+  readonly saturation?: DistributedFigures;
+  readonly backlog?: BacklogFigures;
 }
 
 /** Time that a load may take besides warm-up and measurement: connecting and draining. */

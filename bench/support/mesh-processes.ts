@@ -73,6 +73,21 @@ export class MeshProcesses {
     return this.#member(name).process.pid;
   }
 
+  /** Of the Redis servers. */
+  get redisPids(): readonly number[] {
+    return this.#redis!.nodes.map(({ pid }) => pid);
+  }
+
+  /** Names of the processes. */
+  get names(): readonly string[] {
+    return [...this.#members.keys()];
+  }
+
+  /** SIGTERM, and waits for the end. */
+  async stop(name: string): Promise<void> {
+    await this.#member(name).process.close();
+  }
+
   /** kill -9, and a start of the same name on the same data and port; settles when that is ready. */
   async killAndRestart(name: string): Promise<void> {
     const { process } = this.#member(name);
