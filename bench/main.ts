@@ -1,10 +1,14 @@
-/** `npm run bench -- chat|group|idle|connections|distributed [--window n] [--rate n] [--seconds n] [--size n] [--json]`: measures one scenario. */
+/**
+ * `npm run bench -- chat|group|idle|connections|distributed|history [--window n] [--rate n] [--seconds n] [--size n]
+ * [--messages n] [--conversations n] [--json]`: measures one scenario.
+ */
 import { parseArgs } from "node:util";
 import type { BenchFigures, BenchOptions } from "./scenarios/bench-options.ts";
 import { benchChat } from "./scenarios/chat.ts";
 import { benchConnections } from "./scenarios/connections.ts";
 import { benchDistributed } from "./scenarios/distributed.ts";
 import { benchGroup } from "./scenarios/group.ts";
+import { benchHistory } from "./scenarios/history.ts";
 import { benchIdle } from "./scenarios/idle.ts";
 
 const scenarios: Readonly<Record<string, (options: BenchOptions) => Promise<BenchFigures>>> = {
@@ -13,6 +17,7 @@ const scenarios: Readonly<Record<string, (options: BenchOptions) => Promise<Benc
   idle: benchIdle,
   connections: benchConnections,
   distributed: benchDistributed,
+  history: benchHistory,
 };
 
 function readNumber(name: string, text: string, min: number, max: number): number {
@@ -31,6 +36,8 @@ function readCommand(): { scenario: string; json: boolean; options: BenchOptions
       seconds: { type: "string", default: "10" },
       warmup: { type: "string", default: "3" },
       size: { type: "string", default: "0" },
+      messages: { type: "string" },
+      conversations: { type: "string" },
       "text-bytes": { type: "string", default: "100" },
       "server-arg": { type: "string", multiple: true, default: [] },
       json: { type: "boolean", default: false },
@@ -48,6 +55,10 @@ function readCommand(): { scenario: string; json: boolean; options: BenchOptions
       seconds: readNumber("seconds", values.seconds, 1, 3_600),
       warmupSeconds: readNumber("warmup", values.warmup, 0, 600),
       size: readNumber("size", values.size, 0, 110_000),
+      ...(values.messages !== undefined && { messages: readNumber("messages", values.messages, 2_000, 10_000_000) }),
+      ...(values.conversations !== undefined && {
+        conversations: readNumber("conversations", values.conversations, 1, 10_000_000),
+      }),
       textBytes: readNumber("text-bytes", values["text-bytes"], 1, 16_000),
       serverArgs: values["server-arg"],
     },

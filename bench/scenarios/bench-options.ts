@@ -9,6 +9,9 @@ export interface BenchOptions {
   /** Pairs of chat, members of group, connections of idle; 0 = the scenario's default. */
   readonly size: number;
   readonly textBytes: number;
+  /** Of the history scenario; undefined = its default. */
+  readonly messages?: number;
+  readonly conversations?: number;
   /** Further arguments for the server. */
   readonly serverArgs: readonly string[];
 }
@@ -34,6 +37,28 @@ export interface BacklogFigures {
   readonly messages: number;
   readonly msgsPerSecond: number;
   readonly mariadbCoreMsPerMessage: number;
+}
+
+/** Latency of a page. */
+export interface PageFigures {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** What reading over the tiers takes. */
+export interface HistoryFigures {
+  readonly messages: number;
+  readonly conversations: number;
+  readonly feedSeconds: number;
+  readonly hbase: PageFigures;
+  readonly mariadb: PageFigures;
+  readonly redis: PageFigures;
+  /** The only message of some conversation. */
+  readonly anyConversation: PageFigures;
+  readonly roamSeconds: number;
+  readonly roamMsgsPerSecond: number;
+  /** Messages that each tier answered with. */
+  readonly read: Readonly<Record<"redis" | "mariadb" | "hbase", number>>;
 }
 
 /** Figures of one run; those that do not apply are absent. */
@@ -66,6 +91,7 @@ export interface BenchFigures {
   readonly openLoop?: DistributedFigures;
   readonly saturation?: DistributedFigures;
   readonly backlog?: BacklogFigures;
+  readonly history?: HistoryFigures;
 }
 
 /** Time that a load may take besides warm-up and measurement: connecting and draining. */

@@ -73,10 +73,10 @@ export async function benchDistributed(options: BenchOptions): Promise<BenchFigu
   const mesh = await startDistributedMesh();
   try {
     const { rate = defaultRate } = options.rate > 0 ? options : {};
-    const open = await runLoad(mesh, options, { window: 1, rate });
-    const openLoop = figuresOf(open, mesh.pids);
     const closed = await runLoad(mesh, options, { window: options.window || defaultWindow, rate: 0 });
     const saturation = figuresOf(closed, mesh.pids);
+    const open = await runLoad(mesh, options, { window: 1, rate });
+    const openLoop = figuresOf(open, mesh.pids);
     return { scenario: "distributed", rate, openLoop, saturation, backlog: await drainBacklog(mesh) };
   } finally {
     await mesh.close();

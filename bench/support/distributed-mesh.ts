@@ -13,9 +13,8 @@ export interface DistributedMesh {
   close(): Promise<void>;
 }
 
-/** The processes: one of each role. */
+/** The processes after the Route: one of each role, Login last. */
 const members = {
-  route: "route",
   "msg-proxy": "msg-proxy",
   "msg-writer": "msg-writer",
   "msg-reader": "msg-reader",
@@ -39,12 +38,13 @@ export async function startDistributedMesh(env: Readonly<Record<string, string>>
   const { host, port, user, password, database } = mariadb.login;
   try {
     await migrate(mariadb.login);
-    await mesh.start(members, 1, {
+    await mesh.start({ route: "route" }, 1, {
       CHAPPE_MYSQL_URL: `mysql://${user}:${password}@${host}:${port}/${database}`,
       CHAPPE_KAFKA_BROKERS: kafka.addresses.join(),
       CHAPPE_KAFKA_PARTITIONS: String(distributedPartitions),
       ...env,
     });
+    for (const [name, roles] of Object.entries(members)) await mesh.add(name, roles, []);
   } catch (error) {
     await close();
     throw error;

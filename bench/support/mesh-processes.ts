@@ -83,11 +83,6 @@ export class MeshProcesses {
     return [...this.#members.keys()];
   }
 
-  /** SIGTERM, and waits for the end. */
-  async stop(name: string): Promise<void> {
-    await this.#member(name).process.close();
-  }
-
   /** kill -9, and a start of the same name on the same data and port; settles when that is ready. */
   async killAndRestart(name: string): Promise<void> {
     const { process } = this.#member(name);

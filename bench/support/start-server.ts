@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 export const websocketPath = "/v1/socket";
 
 const entryPoint = fileURLToPath(new URL("../../services/main.ts", import.meta.url));
-const startTimeoutMs = 30_000;
+const startTimeoutMs = 90_000;
 const stopTimeoutMs = 15_000;
 /** Servers and engines of one test, each with a listener that ends it. */
 const mostServers = 50;

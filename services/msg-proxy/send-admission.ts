@@ -5,6 +5,7 @@ import { limits } from "@chappe/mesh/limits.ts";
 import type { MembershipViews } from "@chappe/mesh/membership/membership-view.ts";
 import type { BusinessStore } from "@chappe/mesh/ports/business-store.ts";
 import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
+import { createKnownUsers } from "./known-users.ts";
 
 /** What createSendAdmission needs. */
 export interface SendAdmissionOptions {
@@ -31,7 +32,7 @@ interface Bucket {
   atMs: number;
 }
 
-/** Users whose existence or rate is remembered. */
+/** Users whose rate is remembered. */
 const maxRemembered = 100_000;
 
 /** An admission with full buckets. */
@@ -39,13 +40,11 @@ export function createSendAdmission(options: SendAdmissionOptions): SendAdmissio
   const { membership, users, now = Date.now, sendsPerSecondPerUser = limits.sendsPerSecondPerUser } = options;
   const burst = sendsPerSecondPerUser * (limits.sendBurstPerUser / limits.sendsPerSecondPerUser);
   const buckets = new Map<bigint, Bucket>();
-  const existing = new Set<bigint>();
+  const known = createKnownUsers(users);
 
   const checkUser = async (userId: bigint): Promise<void> => {
-    const [row] = await users.usersById([userId]);
-    if (row === undefined) throw new ChappeError("NOT_FOUND", `conversation_id: there is no user ${userId}`);
-    if (existing.size >= maxRemembered) existing.clear();
-    existing.add(userId);
+    if (!(await known.exists(userId)))
+      throw new ChappeError("NOT_FOUND", `conversation_id: there is no user ${userId}`);
   };
 
   const authoriseDirect = (userId: bigint, conversationId: Uint8Array): true | Promise<void> => {
@@ -53,7 +52,7 @@ export function createSendAdmission(options: SendAdmissionOptions): SendAdmissio
     if (userId !== a && userId !== b) throw new ChappeError("NOT_A_MEMBER");
     if (a > b) throw invalidArgument("conversation_id", "order", "the smaller user id comes first");
     const other = userId === a ? b : a;
-    return other === userId || existing.has(other) ? true : checkUser(other);
+    return other === userId || known.has(other) ? true : checkUser(other);
   };
 
   const checkMember = async (userId: bigint, conversationId: Uint8Array): Promise<void> => {
