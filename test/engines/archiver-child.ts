@@ -23,7 +23,7 @@ export interface ArchiverChildSettings {
   readonly stopAt?: { readonly call: string; readonly nth: number };
 }
 
-const maxLifeMs = 120_000;
+const maxLifeMs = 230_000;
 const { mysql, zookeeper, table, stopAt, ...windows } = JSON.parse(process.argv[2]!) as ArchiverChildSettings;
 const counts = new Map<string, number>();
 let [dropped, stopped] = [false, false];
@@ -89,8 +89,8 @@ const archiver = createArchiver({
 });
 let said = "";
 setInterval(() => {
-  const { state, archivedDays, recopies } = archiver.stats();
-  const now = `state ${state} ${archivedDays} ${recopies}`;
+  const { state, archivedDays, recopies, failures, lastFailure } = archiver.stats();
+  const now = `state ${state} ${archivedDays} ${recopies}${state === "paused" ? ` ${failures} ${lastFailure}` : ""}`;
   if (now !== said) writeSync(1, `${now}\n`);
   said = now;
 }, 20);
