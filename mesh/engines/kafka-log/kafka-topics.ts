@@ -49,7 +49,7 @@ async function createMissing(admin: Admin, options: KafkaLogOptions): Promise<vo
   await admin.createTopics({ topics: wanted, waitForLeaders: false });
 }
 
-/** Number of partitions of a topic, once each has a leader: a new topic is not known to every broker at once. */
+/** Number of partitions of a topic, once each is served by its leader: a new topic is not known to every broker at once. */
 async function countPartitions(admin: Admin, name: string): Promise<number> {
   const untilMs = Date.now() + limits.kafkaTopicWaitMs;
   for (;;) {
@@ -57,6 +57,8 @@ async function countPartitions(admin: Admin, name: string): Promise<number> {
       const { topics: found } = await admin.fetchTopicMetadata({ topics: [name] });
       const partitions = found[0]?.partitions ?? [];
       const isLed = partitions.length > 0 && partitions.every(({ leader }) => leader >= 0);
+      // Who is named as the leader may not serve the partition yet: the first produce would fail half way and be repeated.
+      if (isLed) await admin.fetchTopicOffsets(name);
       if (isLed || Date.now() > untilMs) return partitions.length;
     } catch (error) {
       if (!(error as { retriable?: boolean }).retriable || Date.now() > untilMs) throw error;
