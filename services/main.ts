@@ -56,6 +56,10 @@ const commands: Readonly<Record<string, Command>> = {
       throw new ChappeError("INVALID_ARGUMENT", "config: say check or doc");
     },
   },
+  trace: {
+    usage: "trace <client message id> [--conversation ID] [--ops HOST:PORT] [--json]",
+    run: async (args) => (await import("./all/trace-command.ts")).runTraceCommand(args, process.env),
+  },
   "trace-token": {
     usage: "trace-token [--hours N]",
     run: async (args) => (await import("./all/make-trace-token.ts")).makeTraceToken(args, process.env),

@@ -60,7 +60,10 @@ function toRecord(
 }
 
 /** What the ring of this process says of a message. */
-function findHops(options: TraceServiceOptions, fields: MarkFields): MessageInitShape<typeof FindHopsResponseSchema> {
+export function findHops(
+  options: TraceServiceOptions,
+  fields: MarkFields,
+): MessageInitShape<typeof FindHopsResponseSchema> {
   const { live } = options;
   const marks = new Marks();
   const mark = marks.add(fields, live.now(), false);

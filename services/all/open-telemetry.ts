@@ -8,6 +8,7 @@ import type { SpanSink } from "@chappe/mesh/telemetry/span-sink.ts";
 import { createTraceService, type TraceServiceOptions } from "@chappe/mesh/telemetry/trace-service.ts";
 import type { EdgeService } from "../http-edge/rpc-handler.ts";
 import type { Config } from "./config.ts";
+import type { TraceStores } from "./find-message.ts";
 import type { TraceLinks } from "./trace-links.ts";
 
 /** What openTelemetry needs to know of the process. */
@@ -28,6 +29,9 @@ export interface Telemetry {
   ownerOf: TraceServiceOptions["ownerOf"];
   /** The other processes; set by the first role that reaches them. */
   links: TraceLinks | undefined;
+  /** Stores of the process; set when it has them. */
+  stores: TraceStores | undefined;
+  readonly instanceId: string;
   /** TraceService of the process for its links; undefined when another role of the process has it, or the ring is off. */
   takeService(): EdgeService | undefined;
   /** Sends what waits. */
@@ -62,7 +66,13 @@ async function openSink({ otlpUrl, roles }: Config, instanceId: string): Promise
 export async function openTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const { config, instanceId, hasRoute } = options;
   const { traceRingEntries: ringEntries, traceRate: rate } = config;
-  const none = { ownerOf: () => undefined, links: undefined, takeService: () => undefined };
+  const none = {
+    ownerOf: () => undefined,
+    links: undefined,
+    stores: undefined,
+    instanceId,
+    takeService: () => undefined,
+  };
   if (ringEntries === 0) return { ...none, hops: noHops, live: undefined, close: async () => undefined };
   const tokenKey = readTokenKey(config);
   const sink = await openSink(config, instanceId);

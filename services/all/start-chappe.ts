@@ -13,7 +13,7 @@ import { loginPolicyOf } from "./login-limits.ts";
 import { type Engines, openEngines } from "./open-engines.ts";
 import { type GrpcServices, openGrpcServices } from "./open-grpc-services.ts";
 import { type ListenerPorts, type Listeners, openListeners } from "./open-listeners.ts";
-import { openTelemetry } from "./open-telemetry.ts";
+import { openTelemetry, type Telemetry } from "./open-telemetry.ts";
 import type { ServeOther } from "./serve-other.ts";
 import { createShared, createTokens, type Modules, type Shared, startModules, type Tokens } from "./start-modules.ts";
 
@@ -21,6 +21,7 @@ import { createShared, createTokens, type Modules, type Shared, startModules, ty
 export interface Chappe {
   readonly port: number;
   readonly listenerPorts: ListenerPorts;
+  readonly telemetry: Telemetry;
   stats(): Readonly<Record<string, unknown>>;
   ready(): boolean;
   /** What an operator must look at; undefined = nothing. */
@@ -119,6 +120,7 @@ export async function startChappe(options: StartOptions): Promise<Chappe> {
   const { config, logger, onFailed } = options;
   const engines = await openEngines(config, logger, onFailed);
   const telemetry = await openTelemetry({ config, instanceId: loginId, hasRoute: false });
+  telemetry.stores = engines;
   const shared = createShared(engines, telemetry);
   const tokens = await createTokens(engines);
   const { openLogin, online, worker } = createSignalling(engines, shared, tokens, config, logger);
@@ -150,6 +152,7 @@ export async function startChappe(options: StartOptions): Promise<Chappe> {
     listenerPorts,
     ready: () => ready,
     remark: modules.remark,
+    telemetry,
     stats: () => ({ login: login.stats(), ...modules.stats() }),
     close(drainMs = 0) {
       closing ??= close(drainMs);

@@ -51,6 +51,7 @@ export async function startCore({
   const tokens = await createTokens(engines);
   const worker = createSignallingWorker(createRemoteDeliveries({ router }), hops);
   const roles = coreRolesOf(config);
+  telemetry.stores = engines;
   const trace = telemetry.takeService();
   const others = trace === undefined ? [] : [trace];
   const modules = await startModules(engines, { shared, tokens, config, logger, worker, others, roles });

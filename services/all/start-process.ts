@@ -7,6 +7,8 @@ import { demoAccounts } from "./demo-data.ts";
 import { needsNoData } from "./open-engines.ts";
 import type { ListenerPorts } from "./open-listeners.ts";
 import { openMeshEngines } from "./open-mesh-engines.ts";
+import type { Telemetry } from "./open-telemetry.ts";
+import { createServeOps } from "./ops-pages.ts";
 import { createOpsServer } from "./ops-server.ts";
 import { runWorkers } from "./run-workers.ts";
 import { createServeOther } from "./serve-other.ts";
@@ -30,6 +32,7 @@ export interface RunningProcess {
   readonly listenerPorts?: ListenerPorts;
   readonly opsPort?: number;
   readonly workerPids?: readonly number[];
+  readonly telemetry?: Telemetry;
   ready(): boolean;
   remark?(): string | undefined;
   /** Drains for so long, then stops everything in order. Idempotent. */
@@ -87,10 +90,13 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   if (opsPort === undefined) return running;
   const ready = (): boolean => running.ready();
   const remark = (): string | undefined => running.remark?.();
-  const ops = await createOpsServer({ host, port: opsPort, ready, remark }).catch(async (error: unknown) => {
-    await running.close(0);
-    throw error;
-  });
+  const serve = running.telemetry && createServeOps(running.telemetry);
+  const ops = await createOpsServer({ host, port: opsPort, ready, remark, ...(serve && { serve }) }).catch(
+    async (error: unknown) => {
+      await running.close(0);
+      throw error;
+    },
+  );
   return {
     ...running,
     opsPort: ops.port,

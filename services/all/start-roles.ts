@@ -42,6 +42,7 @@ export interface RunningRoles {
   /** Whether every role can do its work now. */
   ready(): boolean;
   /** What an operator must look at; undefined = nothing. */
+  readonly telemetry: Telemetry;
   remark(): string | undefined;
   /** Drains for at most `drainMs`, then stops the roles in the reverse order of their start. Idempotent. */
   close(drainMs?: number): Promise<void>;
@@ -122,6 +123,7 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
   return {
     ...started.ports,
     ready: () => closing === undefined && started.roles.every((role) => role.ready()),
+    telemetry,
     remark: () => started.roles.map((role) => role.remark?.()).find((remark) => remark !== undefined),
     close(drainMs = 0) {
       closing ??= close(drainMs);

@@ -1,0 +1,38 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { answerPlain } from "@chappe/mesh/lifecycle/answer-probe.ts";
+import { findMessage } from "./find-message.ts";
+import type { Telemetry } from "./open-telemetry.ts";
+
+/** Answers a request when its path is one of theirs; false = it is not. */
+export type ServeOps = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+const idBytes = 16;
+
+/** 16 bytes as 32 hexadecimal digits, with or without dashes; undefined when it is something else. */
+function idOf(text: string | null): Uint8Array | undefined {
+  const digits = (text ?? "").replaceAll("-", "");
+  return /^[0-9a-fA-F]{32}$/.test(digits) ? Buffer.from(digits, "hex").subarray(0, idBytes) : undefined;
+}
+
+async function answerTrace(telemetry: Telemetry, query: URLSearchParams, response: ServerResponse): Promise<void> {
+  const id = idOf(query.get("id"));
+  const conversation = query.get("conversation");
+  const conversationId = idOf(conversation);
+  if (id === undefined || (conversation !== null && conversationId === undefined)) {
+    answerPlain(response, 400, "id and conversation are 32 hexadecimal digits each");
+    return;
+  }
+  const report = await findMessage(telemetry, id, conversationId);
+  response.setHeader("content-type", "application/json");
+  response.end(`${JSON.stringify(report)}\n`);
+}
+
+/** What the ops port serves besides probes: /trace?id=...[&conversation=...] says where a message is. */
+export function createServeOps(telemetry: Telemetry): ServeOps {
+  return (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? "/", "http://ops");
+    if (pathname !== "/trace" || request.method !== "GET") return false;
+    answerTrace(telemetry, searchParams, response).catch(() => answerPlain(response, 500, "it failed; see the log"));
+    return true;
+  };
+}
