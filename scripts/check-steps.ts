@@ -45,7 +45,10 @@ function readGenerated(folder: string): Map<string, string> {
     .filter((path) => path.endsWith(".ts"))
     .map((path) => join("gen/proto", path));
   return new Map(
-    [...files, "gen/errors.ts", "docs/errors.md"].map((path) => [path, readFileSync(join(folder, path), "utf8")]),
+    [...files, "gen/errors.ts", "docs/errors.md", "docs/telemetry.md"].map((path) => [
+      path,
+      readFileSync(join(folder, path), "utf8"),
+    ]),
   );
 }
 

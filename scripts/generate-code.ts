@@ -8,7 +8,7 @@ const timeoutMs = 120_000;
 export const bufCommand = (...args: string[]): string[] => [join(root, "node_modules/@bufbuild/buf/bin/buf"), ...args];
 
 /**
- * Writes all generated files (gen/proto, gen/errors.ts, docs/errors.md) under a folder, the repository or a temporary
+ * Writes all generated files (gen/proto, gen/errors.ts, docs/errors.md, docs/telemetry.md) under a folder, the repository or a temporary
  * one. Answers with the first step that failed, or with the last one.
  */
 export async function generateCode(target: string): Promise<ProgramResult> {
@@ -16,6 +16,8 @@ export async function generateCode(target: string): Promise<ProgramResult> {
   if (buf.code !== 0) return buf;
   const errors = await runProgram("node", [join(root, "scripts/generate-errors.ts"), target], { timeoutMs });
   if (errors.code !== 0) return errors;
+  const telemetry = await runProgram("node", [join(root, "scripts/generate-telemetry.ts"), target], { timeoutMs });
+  if (telemetry.code !== 0) return telemetry;
   if (target !== root) copyFileSync(join(root, "biome.json"), join(target, "biome.json"));
-  return runProgram("biome", ["format", "--write", "docs/errors.md"], { cwd: target, timeoutMs });
+  return runProgram("biome", ["format", "--write", "docs/errors.md", "docs/telemetry.md"], { cwd: target, timeoutMs });
 }

@@ -89,6 +89,7 @@ const schema = z.strictObject({
   /** "*" alone = every origin. */
   corsOrigins: z.array(z.string()),
   otlpUrl: z.url({ protocol: /^https?$/ }).optional(),
+  metricsIntervalMs: z.int().min(100).max(3_600_000),
   traceRate: z.number().min(0).max(1),
   traceRingEntries: z.int().min(0).max(maxRingEntries).refine(isPowerOfTwo, "must be 0 or a power of two"),
   traceKeyFile: z.string().min(1).optional(),

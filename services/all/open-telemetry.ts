@@ -4,11 +4,13 @@ import { TraceService } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import { LiveHops, type LiveHopsOptions } from "@chappe/mesh/telemetry/live-hops.ts";
+import type { Figures } from "@chappe/mesh/telemetry/registry.ts";
 import type { SpanSink } from "@chappe/mesh/telemetry/span-sink.ts";
 import { createTraceService, type TraceServiceOptions } from "@chappe/mesh/telemetry/trace-service.ts";
 import type { EdgeService } from "../http-edge/rpc-handler.ts";
 import type { Config } from "./config.ts";
 import type { TraceStores } from "./find-message.ts";
+import { createProcessMetrics, type ProcessMetrics } from "./process-metrics.ts";
 import type { TraceLinks } from "./trace-links.ts";
 
 /** What openTelemetry needs to know of the process. */
@@ -29,6 +31,9 @@ export interface Telemetry {
   ownerOf: TraceServiceOptions["ownerOf"];
   /** The other processes; set by the first role that reaches them. */
   links: TraceLinks | undefined;
+  /** Figures of the roles: each adds its own when it is up. */
+  readonly stats: (() => Figures)[];
+  readonly metrics: ProcessMetrics;
   /** Stores of the process; set when it has them. */
   stores: TraceStores | undefined;
   readonly instanceId: string;
@@ -55,42 +60,54 @@ function saltOf({ linkSecretFile }: Config): number {
 }
 
 /** The exporter is loaded only where it is used. */
-async function openSink({ otlpUrl, roles }: Config, instanceId: string): Promise<SpanSink | undefined> {
+async function openSink(
+  { otlpUrl }: Config,
+  resource: Readonly<Record<string, string>>,
+): Promise<SpanSink | undefined> {
   if (otlpUrl === undefined) return undefined;
   const { createOtlpSink } = await import("@chappe/mesh/telemetry/otlp-sink.ts");
-  const resource = { "service.name": "chappe", "service.instance.id": instanceId, "chappe.roles": roles.join() };
   return createOtlpSink({ url: otlpUrl.replace(/\/+$/, ""), resource });
+}
+
+async function openHops(
+  { config, instanceId, hasRoute }: TelemetryOptions,
+  resource: Readonly<Record<string, string>>,
+  onSpread: NonNullable<LiveHopsOptions["onSpread"]>,
+): Promise<LiveHops | undefined> {
+  const { traceRingEntries: ringEntries, traceRate: rate } = config;
+  if (ringEntries === 0) return undefined;
+  const tokenKey = readTokenKey(config);
+  const sink = await openSink(config, resource);
+  return new LiveHops({ instanceId, ringEntries, rate, salt: saltOf(config), sink, tokenKey, hasRoute, onSpread });
 }
 
 /** Telemetry by the settings. INVALID_ARGUMENT when the key file cannot be read. */
 export async function openTelemetry(options: TelemetryOptions): Promise<Telemetry> {
-  const { config, instanceId, hasRoute } = options;
-  const { traceRingEntries: ringEntries, traceRate: rate } = config;
-  const none = {
+  const { config, instanceId } = options;
+  const resource = { "service.name": "chappe", "service.instance.id": instanceId, "chappe.roles": config.roles.join() };
+  const live = await openHops(options, resource, (marks) => telemetry.links?.mark(marks));
+  const stats: (() => Figures)[] = [];
+  const metrics = await createProcessMetrics({ config, resource, live, stats });
+  let taken = live === undefined;
+  const telemetry: Telemetry = {
+    hops: live ?? noHops,
+    live,
     ownerOf: () => undefined,
     links: undefined,
     stores: undefined,
     instanceId,
-    takeService: () => undefined,
-  };
-  if (ringEntries === 0) return { ...none, hops: noHops, live: undefined, close: async () => undefined };
-  const tokenKey = readTokenKey(config);
-  const sink = await openSink(config, instanceId);
-  const onSpread: LiveHopsOptions["onSpread"] = (marks) => telemetry.links?.mark(marks);
-  const salt = saltOf(config);
-  const live = new LiveHops({ instanceId, ringEntries, rate, salt, sink, tokenKey, hasRoute, onSpread });
-  let taken = false;
-  const telemetry: Telemetry = {
-    ...none,
-    hops: live,
-    live,
+    stats,
+    metrics,
     takeService() {
-      if (taken) return undefined;
+      if (taken || live === undefined) return undefined;
       taken = true;
       const ownerOf: Telemetry["ownerOf"] = (connectionId) => telemetry.ownerOf(connectionId);
       return { service: TraceService, impl: createTraceService({ live, instanceId: config.instanceId, ownerOf }) };
     },
-    close: () => live.close(),
+    async close() {
+      await live?.close();
+      await metrics.close();
+    },
   };
   return telemetry;
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { answerPlain } from "@chappe/mesh/lifecycle/answer-probe.ts";
+import { prometheusText } from "@chappe/mesh/telemetry/prometheus-text.ts";
 import { findMessage } from "./find-message.ts";
 import type { Telemetry } from "./open-telemetry.ts";
 
@@ -27,11 +28,17 @@ async function answerTrace(telemetry: Telemetry, query: URLSearchParams, respons
   response.end(`${JSON.stringify(report)}\n`);
 }
 
-/** What the ops port serves besides probes: /trace?id=...[&conversation=...] says where a message is. */
+/** What the ops port serves besides probes: /metrics, and /trace?id=...[&conversation=...], which says where a message is. */
 export function createServeOps(telemetry: Telemetry): ServeOps {
   return (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://ops");
-    if (pathname !== "/trace" || request.method !== "GET") return false;
+    if (request.method !== "GET") return false;
+    if (pathname === "/metrics") {
+      response.setHeader("content-type", "text/plain; version=0.0.4; charset=utf-8");
+      response.end(prometheusText(telemetry.metrics.figures()));
+      return true;
+    }
+    if (pathname !== "/trace") return false;
     answerTrace(telemetry, searchParams, response).catch(() => answerPlain(response, 500, "it failed; see the log"));
     return true;
   };

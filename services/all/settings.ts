@@ -34,7 +34,9 @@ const listening: readonly Setting[] = [
     flag: "--grpc-port",
   }),
   number("udpPort", "UDP_PORT", "long connections over UDP; off unless named", { flag: "--udp-port" }),
-  number("opsPort", "OPS_PORT", "/livez and /readyz of this process alone; off unless named", { flag: "--ops-port" }),
+  number("opsPort", "OPS_PORT", "/livez, /readyz, /metrics and /trace of this process; off unless named", {
+    flag: "--ops-port",
+  }),
   list(
     "extraHosts",
     "EXTRA_HOSTS",
@@ -153,6 +155,7 @@ const meshing: readonly Setting[] = [
 
 const observing: readonly Setting[] = [
   text("otlpUrl", "OTLP_URL", "OTLP receiver for spans and metrics, as in http://127.0.0.1:4318; none = not exported"),
+  number("metricsIntervalMs", "METRICS_INTERVAL_MS", "metrics go to the OTLP receiver so often", { fallback: 10_000 }),
   number(
     "traceRate",
     "TRACE_RATE",

@@ -55,6 +55,7 @@ export async function startCore({
   const trace = telemetry.takeService();
   const others = trace === undefined ? [] : [trace];
   const modules = await startModules(engines, { shared, tokens, config, logger, worker, others, roles });
+  telemetry.stats.push(modules.stats);
   const { svids } = modules;
   links = openRouteLinks({ settings, directory: engines.directory, svids, handler: hereOf(shared.route), logger });
   const opened = links;

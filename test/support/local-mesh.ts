@@ -14,6 +14,8 @@ import { type RunningRoles, startRoles } from "@chappe/services/all/start-roles.
 export interface LocalMesh {
   /** Starts one more; `name` is unique. */
   start(role: string, name: string): Promise<RunningRoles>;
+  /** All that run. */
+  running(): readonly RunningRoles[];
   close(): Promise<void>;
 }
 
@@ -54,6 +56,7 @@ export async function startLocalMesh(moreEnv: Readonly<Record<string, string>> =
   for (const name of ["route-1", "route-2", "core", "online-1", "online-2"]) await start(name.split("-")[0]!, name);
   return {
     start,
+    running: () => running,
     async close() {
       for (const roles of running) await roles.close();
       await engines.presence.close();

@@ -13,6 +13,8 @@ export interface TestServer {
   readonly listenerPorts: Chappe["listenerPorts"];
   readonly dataDirectory: string;
   stats(): ReturnType<Chappe["stats"]>;
+  /** What it tells of itself. */
+  telemetry(): Chappe["telemetry"];
   /** Stops the server and starts it again on the same data, which `between` may change meanwhile. */
   restart(between?: () => Promise<void>): Promise<void>;
   /** Stops the server and deletes its data. */
@@ -43,6 +45,7 @@ export async function startTestServer(
     listenerPorts: chappe.listenerPorts,
     dataDirectory,
     stats: () => chappe.stats(),
+    telemetry: () => chappe.telemetry,
     async restart(between) {
       await chappe.close();
       await between?.();

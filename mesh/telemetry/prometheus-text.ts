@@ -1,0 +1,25 @@
+import { type Figures, type MetricRow, readMetric, registry } from "./registry.ts";
+
+const plainName = (name: string): string => name.replaceAll(/[^a-zA-Z0-9_]/g, "_");
+const escaped = (text: string): string => text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+
+const unitSuffixes: Readonly<Record<string, string>> = { s: "_seconds", By: "_bytes" };
+
+/** The name under which Prometheus has a metric. */
+export function prometheusName({ name, type, unit }: MetricRow): string {
+  return `${plainName(name)}${unitSuffixes[unit] ?? ""}${type === "counter" ? "_total" : ""}`;
+}
+
+/** Figures of a process in the text format of Prometheus. */
+export function prometheusText(figures: Figures): string {
+  const lines: string[] = [];
+  for (const row of registry.metrics) {
+    const samples = readMetric(row, figures);
+    if (samples.length === 0) continue;
+    const name = prometheusName(row);
+    lines.push(`# HELP ${name} ${escaped(row.about)}`, `# TYPE ${name} ${row.type}`);
+    for (const { value, of } of samples)
+      lines.push(`${name}${of === undefined ? "" : `{${plainName(row.by!)}="${escaped(of)}"}`} ${value}`);
+  }
+  return `${lines.join("\n")}\n`;
+}

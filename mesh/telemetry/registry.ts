@@ -1,0 +1,85 @@
+import data from "./registry.json" with { type: "json" };
+
+/** A metric, and where in the figures of a process its value is. */
+export interface MetricRow {
+  readonly name: string;
+  readonly type: "gauge" | "counter";
+  readonly unit: string;
+  readonly about: string;
+  /** The attribute that tells values apart; undefined = there is one value. */
+  readonly by?: string;
+  /** Path of the value, path by attribute value, or path of an object whose keys are attribute values. */
+  readonly from: string | Readonly<Record<string, string>>;
+}
+
+/** A span or an attribute. */
+export interface NamedRow {
+  readonly name: string;
+  readonly type: string;
+  readonly about: string;
+}
+
+/** Everything that processes emit: what is not listed is not emitted. */
+export const registry: {
+  readonly metrics: readonly MetricRow[];
+  readonly spans: readonly NamedRow[];
+  readonly attributes: readonly NamedRow[];
+} = data as never;
+
+/** One value of a metric. */
+export interface Sample {
+  readonly value: number;
+  /** Undefined = the metric has one value. */
+  readonly of: string | undefined;
+}
+
+/** Figures of a process, a tree of objects and numbers. */
+export type Figures = Readonly<Record<string, unknown>>;
+
+function valueAt(figures: Figures, path: string): unknown {
+  let value: unknown = figures;
+  for (const key of path.split(".")) value = (value as Figures | undefined)?.[key];
+  return value;
+}
+
+/** The values that a metric has in these figures; none when the process does not have what it measures. */
+export function readMetric({ from, by }: MetricRow, figures: Figures): Sample[] {
+  const found: (readonly [string | undefined, unknown])[] =
+    typeof from === "string"
+      ? by === undefined
+        ? [[undefined, valueAt(figures, from)]]
+        : Object.entries(valueAt(figures, from) ?? {})
+      : Object.entries(from).map(([of, path]) => [of, valueAt(figures, path)]);
+  return found.flatMap(([of, value]) => (typeof value === "number" ? [{ of, value }] : []));
+}
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => "-"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+
+/** The registry as a page. */
+export function describeRegistry(): string {
+  const named = (rows: readonly NamedRow[]) =>
+    table(
+      ["name", "type", "meaning"],
+      rows.map(({ name, type, about }) => [`\`${name}\``, type, about]),
+    );
+  const metrics = registry.metrics.map(({ name, type, unit, about, by }) => [
+    `\`${name}\``,
+    type,
+    unit,
+    by === undefined ? "" : `\`${by}\``,
+    about,
+  ]);
+  return [
+    "# Telemetry",
+    "Made from `mesh/telemetry/registry.json`: everything that processes emit. A name is the same for OTLP; Prometheus has `_` for `.`.",
+    "## Metrics",
+    table(["name", "type", "unit", "by", "meaning"], metrics),
+    "## Spans",
+    "The trace id of a message is its client message id.",
+    named(registry.spans),
+    "## Attributes",
+    named(registry.attributes),
+    "",
+  ].join("\n\n");
+}
