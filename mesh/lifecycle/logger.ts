@@ -1,9 +1,26 @@
+import { destination, pino } from "pino";
+
 /** Writes one JSON object a line. Never given message bodies, tokens or passwords. */
 export interface Logger {
   info(event: string, fields?: Readonly<Record<string, unknown>>): void;
   warn(event: string, fields?: Readonly<Record<string, unknown>>): void;
   error(event: string, fields?: Readonly<Record<string, unknown>>): void;
 }
+
+/** What is written at least. */
+export const logLevels = ["info", "warn", "error", "silent"] as const;
+
+/** One of logLevels. */
+export type LogLevel = (typeof logLevels)[number];
+
+/** The logger of a process. */
+export interface ProcessLogger extends Logger {
+  /** May be set at any time. */
+  level: LogLevel;
+}
+
+/** Should one of these come as a field all the same, its value is not written. */
+const secretFields = ["token", "accessToken", "refreshToken", "password", "secret", "authorization", "body", "content"];
 
 const plain = (value: unknown): unknown => {
   if (value instanceof Error)
@@ -12,15 +29,28 @@ const plain = (value: unknown): unknown => {
 };
 
 /** A logger on a line sink, stderr unless given. JSON escapes control characters, so a field cannot forge a line. */
-export function createLogger(write: (line: string) => void = (line) => process.stderr.write(line)): Logger {
-  const log = (level: string, event: string, fields: Readonly<Record<string, unknown>> = {}): void => {
-    const values = Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, plain(value)]));
-    write(`${JSON.stringify({ time: new Date().toISOString(), level, event, ...values })}\n`);
+export function createLogger(write?: (line: string) => void): ProcessLogger {
+  const stream = write === undefined ? destination({ dest: 2, sync: true }) : { write };
+  const options = {
+    base: null,
+    messageKey: "event",
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    formatters: { level: (label: string) => ({ level: label }) },
+    redact: { paths: secretFields.flatMap((name) => [name, `*.${name}`]), censor: "[redacted]" },
   };
+  const log = pino(options, stream);
+  const fieldsOf = (fields: Readonly<Record<string, unknown>> = {}): Record<string, unknown> =>
+    Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, plain(value)]));
   return {
-    info: (event, fields) => log("info", event, fields),
-    warn: (event, fields) => log("warn", event, fields),
-    error: (event, fields) => log("error", event, fields),
+    info: (event, fields) => log.info(fieldsOf(fields), event),
+    warn: (event, fields) => log.warn(fieldsOf(fields), event),
+    error: (event, fields) => log.error(fieldsOf(fields), event),
+    get level() {
+      return log.level as LogLevel;
+    },
+    set level(level) {
+      log.level = level;
+    },
   };
 }
 

@@ -18,10 +18,13 @@ export class HopRing {
   readonly startMs: Float64Array;
   /** Unix milliseconds; 0 = not over. */
   readonly endMs: Float64Array;
+  /** Of hops of one device alone. */
   readonly connection: BigUint64Array;
   /** Name of the Login that it is for, as a part of span ids. */
   readonly peer: Uint32Array;
+  /** Devices, of RESOLVE and LOGIN_OUT. */
   readonly count: Uint32Array;
+  /** Recipients without a device, of RESOLVE and OFFLINE. */
   readonly offline: Uint32Array;
   /** Number in the error registry; 0 = none. */
   readonly error: Uint16Array;
@@ -48,24 +51,17 @@ export class HopRing {
     this.flags = new Uint8Array(size);
   }
 
-  /** Adds an entry and answers its index; everything not given is 0. */
+  /**
+   * Adds an entry and answers its index. Of what is not given, id, seq, error and flags are 0; the caller sets conversation and
+   * the columns that its kind of hop has: what stands in the others is left from an older entry and is never read.
+   */
   add(hop: number, startMs: number, endMs: number): number {
     const at = this.next++ & this.#mask;
     this.hop[at] = hop;
     this.startMs[at] = startMs;
     this.endMs[at] = endMs;
-    const word = at << 2;
-    this.ids[word] = 0;
-    this.ids[word + 1] = 0;
-    this.ids[word + 2] = 0;
-    this.ids[word + 3] = 0;
-    this.conversation[at] = 0;
-    this.firstSeq[at] = 0;
+    this.ids[at << 2] = 0;
     this.lastSeq[at] = 0;
-    this.connection[at] = 0n;
-    this.peer[at] = 0;
-    this.count[at] = 0;
-    this.offline[at] = 0;
     this.error[at] = 0;
     this.flags[at] = 0;
     return at;

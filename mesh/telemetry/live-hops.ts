@@ -25,6 +25,7 @@ import {
   traceparentOf,
 } from "./trace-context.ts";
 import { checkTraceToken, tokenOf } from "./trace-token.ts";
+import { createTurnClock } from "./turn-clock.ts";
 
 /** What LiveHops needs. */
 export interface LiveHopsOptions {
@@ -48,7 +49,6 @@ export interface LiveHopsOptions {
   readonly now?: () => number;
 }
 
-const clock = (): number => performance.timeOrigin + performance.now();
 const noTraced: NonNullable<HopRun["traced"]> = [];
 
 /** Hops in a ring; spans of those that are traced. */
@@ -66,7 +66,7 @@ export class LiveHops implements Hops {
   readonly #selfPart: number;
 
   constructor(options: LiveHopsOptions) {
-    const { instanceId, ringEntries, rate, sink, hasRoute, onSpread = () => {}, now = clock } = options;
+    const { instanceId, ringEntries, rate, sink, hasRoute, onSpread = () => {}, now = createTurnClock() } = options;
     this.#options = options;
     this.now = now;
     this.ring = new HopRing(ringEntries);
@@ -226,8 +226,7 @@ export class LiveHops implements Hops {
     ring.count[at] = connectionIds.length - gone;
     const conversation = ring.conversation[at]!;
     if (connectionIds.length <= limits.maxHopConnections || traced.length > 0) {
-      for (const connectionId of connectionIds)
-        ring.connection[this.#addRun(Hop.DEVICE_PUSHED, delivery, nowMs, nowMs)] = connectionId;
+      for (const connectionId of connectionIds) ring.connection[this.#addLike(at, Hop.DEVICE_PUSHED)] = connectionId;
     }
     const idAt = peek.peekArrivedId(payload);
     if (idAt < 0) return;
@@ -248,6 +247,7 @@ export class LiveHops implements Hops {
     const conversation = peek.conversationHashAt(conversationId, 0);
     const at = this.ring.add(Hop.DEVICE_ACK, nowMs, nowMs);
     this.ring.conversation[at] = conversation;
+    this.ring.firstSeq[at] = 0;
     this.ring.lastSeq[at] = seq;
     this.ring.connection[at] = connectionId;
     if (context.length > 0) this.ring.flags[at] = hopFlags.hasClientSpan;
@@ -280,6 +280,16 @@ export class LiveHops implements Hops {
     this.ring.firstSeq[at] = firstSeq === 0 ? lastSeq : firstSeq;
     this.ring.lastSeq[at] = lastSeq;
     if (traced.length > 0) this.#markTraced(run);
+    return at;
+  }
+
+  /** An entry of the same messages and time as another one. */
+  #addLike(other: number, hop: Hop): number {
+    const { ring } = this;
+    const at = ring.add(hop, ring.startMs[other]!, ring.endMs[other]!);
+    ring.conversation[at] = ring.conversation[other]!;
+    ring.firstSeq[at] = ring.firstSeq[other]!;
+    ring.lastSeq[at] = ring.lastSeq[other]!;
     return at;
   }
 

@@ -1,11 +1,11 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type {
-  FindHopsResponseSchema,
+import {
+  type FindHopsResponseSchema,
   Hop,
-  HopRecordSchema,
-  TraceMark,
-  TraceMarkSchema,
-  TraceService,
+  type HopRecordSchema,
+  type TraceMark,
+  type TraceMarkSchema,
+  type TraceService,
 } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { limits } from "../limits.ts";
@@ -43,17 +43,19 @@ function toRecord(
   at: number,
   { instanceId, ownerOf }: TraceServiceOptions,
 ): MessageInitShape<typeof HopRecordSchema> {
-  const connectionId = ring.connection[at]!;
+  const hop = ring.hop[at]! as Hop;
+  const isOfDevice = hop === Hop.DEVICE_PUSHED || hop === Hop.DEVICE_ACK;
+  const connectionId = isOfDevice ? ring.connection[at]! : 0n;
   const owner = connectionId === 0n ? undefined : ownerOf(connectionId);
   return {
-    hop: ring.hop[at]! as Hop,
+    hop,
     instanceId,
     startTimeMs: ring.startMs[at]!,
     endTimeMs: ring.endMs[at]!,
     seq: BigInt(ring.lastSeq[at]!),
     connectionId,
-    count: ring.count[at]!,
-    offline: ring.offline[at]!,
+    count: hop === Hop.RESOLVE || hop === Hop.LOGIN_OUT ? ring.count[at]! : 0,
+    offline: hop === Hop.RESOLVE || hop === Hop.OFFLINE ? ring.offline[at]! : 0,
     error: ring.error[at]!,
     ...(owner && { userId: owner.userId, deviceId: owner.deviceId }),
   };

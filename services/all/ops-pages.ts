@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { answerPlain } from "@chappe/mesh/lifecycle/answer-probe.ts";
+import { type LogLevel, logLevels, type ProcessLogger } from "@chappe/mesh/lifecycle/logger.ts";
 import { prometheusText } from "@chappe/mesh/telemetry/prometheus-text.ts";
 import { findMessage } from "./find-message.ts";
 import type { Telemetry } from "./open-telemetry.ts";
@@ -28,10 +29,28 @@ async function answerTrace(telemetry: Telemetry, query: URLSearchParams, respons
   response.end(`${JSON.stringify(report)}\n`);
 }
 
-/** What the ops port serves besides probes: /metrics, and /trace?id=...[&conversation=...], which says where a message is. */
-export function createServeOps(telemetry: Telemetry): ServeOps {
+const loopback = /^(?:::ffff:)?127\.|^::1$/;
+
+function setLevel(logger: ProcessLogger, request: IncomingMessage, level: string, response: ServerResponse): void {
+  if (!loopback.test(request.socket.remoteAddress ?? "")) answerPlain(response, 403, "from this machine only");
+  else if (!logLevels.some((one) => one === level)) answerPlain(response, 400, `one of ${logLevels.join(", ")}`);
+  else {
+    logger.level = level as LogLevel;
+    answerPlain(response, 200, level);
+  }
+}
+
+/**
+ * What the ops port serves besides probes: /metrics; /trace?id=...[&conversation=...], which says where a message is; and,
+ * from this machine only, POST /log-level?level=...
+ */
+export function createServeOps(telemetry: Telemetry, logger: ProcessLogger): ServeOps {
   return (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://ops");
+    if (request.method === "POST" && pathname === "/log-level") {
+      setLevel(logger, request, searchParams.get("level") ?? "", response);
+      return true;
+    }
     if (request.method !== "GET") return false;
     if (pathname === "/metrics") {
       response.setHeader("content-type", "text/plain; version=0.0.4; charset=utf-8");

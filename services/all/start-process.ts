@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
-import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
+import type { ProcessLogger } from "@chappe/mesh/lifecycle/logger.ts";
 import { type BuildPagesOptions, buildPages } from "./build-pages.ts";
 import { type Config, coreRolesOf, isWhole } from "./config.ts";
 import { demoAccounts } from "./demo-data.ts";
@@ -18,7 +18,7 @@ import { startRoles } from "./start-roles.ts";
 /** What startProcess needs. */
 export interface ProcessOptions {
   readonly config: Config;
-  readonly logger: Logger;
+  readonly logger: ProcessLogger;
   /** The chat page's source; built when this process serves it. */
   readonly pages: BuildPagesOptions;
   /** The program of this process, for its workers. */
@@ -90,7 +90,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   if (opsPort === undefined) return running;
   const ready = (): boolean => running.ready();
   const remark = (): string | undefined => running.remark?.();
-  const serve = running.telemetry && createServeOps(running.telemetry);
+  const serve = running.telemetry && createServeOps(running.telemetry, options.logger);
   const ops = await createOpsServer({ host, port: opsPort, ready, remark, ...(serve && { serve }) }).catch(
     async (error: unknown) => {
       await running.close(0);

@@ -1,3 +1,4 @@
+import { createLogger } from "@chappe/mesh/lifecycle/logger.ts";
 import { prometheusName } from "@chappe/mesh/telemetry/prometheus-text.ts";
 import { registry } from "@chappe/mesh/telemetry/registry.ts";
 import type { Telemetry } from "@chappe/services/all/open-telemetry.ts";
@@ -50,9 +51,10 @@ describe.each([
   beforeAll(async () => {
     receiver = await startOtlpReceiver();
     subject = await start(receiver);
+    const logger = createLogger(() => {});
     const common = { host: "127.0.0.1", port: 0, ready: () => true };
     ops = await Promise.all(
-      subject.telemetries.map((telemetry) => createOpsServer({ ...common, serve: createServeOps(telemetry) })),
+      subject.telemetries.map((telemetry) => createOpsServer({ ...common, serve: createServeOps(telemetry, logger) })),
     );
     const [ann, ben, cas, dan] = await registerMany(subject.urls[0]!, "u", 4);
     devices = [await openDevice(subject.urls[0]!, ann!.token), await openDevice(subject.urls[1]!, ben!.token)];

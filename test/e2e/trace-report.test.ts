@@ -69,6 +69,13 @@ describe("where is my message, asked of the ops port of one process", () => {
     reader.socket.close();
   });
 
+  test("the level of the log changes while it runs", async () => {
+    const url = `http://127.0.0.1:${server.ready.opsPort}/log-level?level=`;
+    expect((await fetch(`${url}error`, { method: "POST" })).status).toBe(200);
+    expect((await fetch(`${url}loud`, { method: "POST" })).status).toBe(400);
+    expect((await fetch(`${url}info`)).status).toBe(404);
+  });
+
   test("offline, refused, and never seen", async () => {
     const url = `http://127.0.0.1:${server.port}`;
     const [cas, dan] = [users[2]!, users[3]!];
