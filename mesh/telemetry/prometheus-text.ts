@@ -1,14 +1,6 @@
-import { type Figures, type MetricRow, readMetric, registry } from "./registry.ts";
+import { type Figures, plainName, prometheusName, readMetric, registry } from "./registry.ts";
 
-const plainName = (name: string): string => name.replaceAll(/[^a-zA-Z0-9_]/g, "_");
 const escaped = (text: string): string => text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
-
-const unitSuffixes: Readonly<Record<string, string>> = { s: "_seconds", By: "_bytes" };
-
-/** The name under which Prometheus has a metric. */
-export function prometheusName({ name, type, unit }: MetricRow): string {
-  return `${plainName(name)}${unitSuffixes[unit] ?? ""}${type === "counter" ? "_total" : ""}`;
-}
 
 /** Figures of a process in the text format of Prometheus. */
 export function prometheusText(figures: Figures): string {

@@ -53,6 +53,16 @@ export function readMetric({ from, by }: MetricRow, figures: Figures): Sample[] 
   return found.flatMap(([of, value]) => (typeof value === "number" ? [{ of, value }] : []));
 }
 
+/** A name with the characters that Prometheus takes. */
+export const plainName = (name: string): string => name.replaceAll(/[^a-zA-Z0-9_]/g, "_");
+
+const unitSuffixes: Readonly<Record<string, string>> = { s: "_seconds", By: "_bytes" };
+
+/** The name under which Prometheus has a metric. */
+export function prometheusName({ name, type, unit }: MetricRow): string {
+  return `${plainName(name)}${unitSuffixes[unit] ?? ""}${type === "counter" ? "_total" : ""}`;
+}
+
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => "-"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 
@@ -63,18 +73,19 @@ export function describeRegistry(): string {
       ["name", "type", "meaning"],
       rows.map(({ name, type, about }) => [`\`${name}\``, type, about]),
     );
-  const metrics = registry.metrics.map(({ name, type, unit, about, by }) => [
-    `\`${name}\``,
-    type,
-    unit,
-    by === undefined ? "" : `\`${by}\``,
-    about,
+  const metrics = registry.metrics.map((row) => [
+    `\`${row.name}\``,
+    `\`${prometheusName(row)}\``,
+    row.type,
+    row.unit,
+    row.by === undefined ? "" : `\`${row.by}\``,
+    row.about,
   ]);
   return [
     "# Telemetry",
-    "Made from `mesh/telemetry/registry.json`: everything that processes emit. A name is the same for OTLP; Prometheus has `_` for `.`.",
+    "Made from `mesh/telemetry/registry.json`: everything that processes emit.",
     "## Metrics",
-    table(["name", "type", "unit", "by", "meaning"], metrics),
+    table(["name", "for Prometheus", "type", "unit", "by", "meaning"], metrics),
     "## Spans",
     "The trace id of a message is its client message id.",
     named(registry.spans),

@@ -1,6 +1,5 @@
 import { createLogger } from "@chappe/mesh/lifecycle/logger.ts";
-import { prometheusName } from "@chappe/mesh/telemetry/prometheus-text.ts";
-import { registry } from "@chappe/mesh/telemetry/registry.ts";
+import { prometheusName, registry } from "@chappe/mesh/telemetry/registry.ts";
 import type { Telemetry } from "@chappe/services/all/open-telemetry.ts";
 import { createServeOps } from "@chappe/services/all/ops-pages.ts";
 import { createOpsServer, type OpsServer } from "@chappe/services/all/ops-server.ts";
