@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { kafkaClientNames } from "@chappe/mesh/engines/kafka-log/kafka-log-options.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import { createTrustedProxies } from "@chappe/mesh/rpc/trusted-proxies.ts";
@@ -60,6 +61,7 @@ const schema = z.strictObject({
   linkSecretFile: z.string().min(1).optional(),
   kafkaBrokers: z.array(hostAndPort),
   kafkaPartitions: z.int().min(1).max(4_096),
+  kafkaClient: z.enum(kafkaClientNames),
   kafkaPrefix: z.string().regex(/^[a-zA-Z0-9._-]{1,100}$/),
   mysqlUrl: z.string().min(1).optional(),
   mysqlPasswordFile: z.string().min(1).optional(),

@@ -37,10 +37,10 @@ export interface Engines {
 
 /** The log that the settings name: Kafka, or the journal of the data directory. */
 function openLog(config: Config, logger: Logger, onFailed: (error: ChappeError) => void): Promise<Log> {
-  const { kafkaBrokers: brokers, kafkaPartitions: partitions, kafkaPrefix: prefix } = config;
+  const { kafkaBrokers: brokers, kafkaPartitions: partitions, kafkaPrefix: prefix, kafkaClient: client } = config;
   if (brokers.length > 0) {
     const report = (what: string, fields: Readonly<Record<string, unknown>>) => logger.warn(`kafka.${what}`, fields);
-    return createKafkaLog({ brokers, partitions, prefix, onFailed, report });
+    return createKafkaLog({ brokers, partitions, prefix, client, onFailed, report });
   }
   return createEmbeddedLog({
     directory: join(config.dataDirectory, "log"),

@@ -82,6 +82,7 @@ const storing: readonly Setting[] = [
   number("kafkaPartitions", "KAFKA_PARTITIONS", "partitions of each topic, fixed for the life of the data", {
     fallback: 32,
   }),
+  text("kafkaClient", "KAFKA_CLIENT", "library that speaks to Kafka: kafkajs or platformatic", { fallback: "kafkajs" }),
   text("kafkaPrefix", "KAFKA_PREFIX", "what names of topics and groups begin with", { fallback: "chappe" }),
   text("mysqlUrl", "MYSQL_URL", "MySQL 8 or MariaDB, `mysql://user@host:3306/database`; none = SQLite"),
   text("mysqlPasswordFile", "MYSQL_PASSWORD_FILE", "file with the password of that user"),

@@ -1,5 +1,6 @@
 import { type KafkaCluster, startKafka } from "@chappe/mesh/dev-engines/start-kafka.ts";
 import { createKafkaLog } from "@chappe/mesh/engines/kafka-log/create-kafka-log.ts";
+import { kafkaClientNames } from "@chappe/mesh/engines/kafka-log/kafka-log-options.ts";
 import { afterAll, beforeAll, vi } from "vitest";
 import { conformancePartitions, describeLog } from "./log-conformance.ts";
 
@@ -12,11 +13,13 @@ beforeAll(async () => {
 });
 afterAll(() => kafka?.close());
 
-describeLog("kafka", async () => {
-  const prefix = `conformance-${++logs}`;
-  return {
-    open: () => createKafkaLog({ brokers: kafka.addresses, partitions: conformancePartitions, prefix }),
-    mayGiveAway: true,
-    destroy: async () => undefined,
-  };
-});
+for (const client of kafkaClientNames) {
+  describeLog(`kafka by ${client}`, async () => {
+    const prefix = `conformance-${++logs}`;
+    return {
+      open: () => createKafkaLog({ brokers: kafka.addresses, partitions: conformancePartitions, prefix, client }),
+      mayGiveAway: true,
+      destroy: async () => undefined,
+    };
+  });
+}

@@ -75,7 +75,7 @@ function watchLog(log: Log): Log {
   });
 }
 
-const { brokers, partitions, prefix, mysql } = settings;
-const log = await createKafkaLog({ brokers, partitions, prefix });
+const { brokers, partitions, prefix, client, mysql } = settings;
+const log = await createKafkaLog({ brokers, partitions, prefix, client });
 const store = await createMysqlMessageStore(mysql);
 await createMsgWriter({ log: watchLog(log), store: watchStore(store), logger: silentLogger });

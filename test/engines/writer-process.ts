@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
+import type { KafkaClientName } from "@chappe/mesh/engines/kafka-log/kafka-log-options.ts";
 import type { MysqlOptions } from "@chappe/mesh/engines/mysql/mysql-options.ts";
 
 /** What a writer process works on. */
@@ -11,6 +12,7 @@ export interface WriterChildSettings {
   readonly brokers: readonly string[];
   readonly partitions: number;
   readonly prefix: string;
+  readonly client: KafkaClientName;
   readonly mysql: MysqlOptions;
 }
 

@@ -3,11 +3,12 @@ import { conversationOf, seqsOf, upTo } from "@chappe/bench/support/store-kit.ts
 import { encodeLogRecord } from "@chappe/mesh/codec/log-record.ts";
 import { type KafkaCluster, startKafka } from "@chappe/mesh/dev-engines/start-kafka.ts";
 import { createKafkaLog } from "@chappe/mesh/engines/kafka-log/create-kafka-log.ts";
+import { type KafkaClientName, kafkaClientNames } from "@chappe/mesh/engines/kafka-log/kafka-log-options.ts";
 import { createMysqlMessageStore } from "@chappe/mesh/engines/mysql-message-store/create-mysql-message-store.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
 import type { MessageStore } from "@chappe/mesh/ports/message-store.ts";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { type MysqlKit, startMysqlKit } from "./mysql-kit.ts";
 import { textEntry } from "./poison-kit.ts";
 import { type WriterEvent, WriterProcess } from "./writer-process.ts";
@@ -54,18 +55,19 @@ function startLoad(): () => Promise<number[]> {
   };
 }
 
-beforeEach(async () => {
+/** Two writers share the partitions under a steady load. */
+async function startWriters(client: KafkaClientName): Promise<void> {
   const prefix = `takeover-${++runs}`;
   const mysql = await kit.createDatabase();
-  log = await createKafkaLog({ brokers: kafka.addresses, partitions, prefix });
+  log = await createKafkaLog({ brokers: kafka.addresses, partitions, prefix, client });
   store = await createMysqlMessageStore(mysql);
   stopLoad = startLoad();
-  const start = () => new WriterProcess({ brokers: kafka.addresses, partitions, prefix, mysql });
+  const start = () => new WriterProcess({ brokers: kafka.addresses, partitions, prefix, client, mysql });
   writers = [start()];
   await writers[0]!.until(({ owned }) => owned.length === partitions);
   writers.push(start());
   for (const writer of writers) await writer.until(({ owned }) => owned.length === partitions / 2);
-});
+}
 afterEach(async () => {
   await stopLoad();
   for (const writer of writers) await writer.kill();
@@ -96,50 +98,56 @@ async function expectWhole(): Promise<void> {
 const firstAfter = (events: readonly WriterEvent[], sinceMs: number, wanted: (event: WriterEvent) => boolean) =>
   events.find((event) => event.atMs >= sinceMs && wanted(event))?.atMs ?? Number.NaN;
 
-test("kill -9 of a writer: the other one has its partitions in time, and nothing is lost or doubled", async () => {
-  const [victim, heir] = writers as [WriterProcess, WriterProcess];
-  const lost = victim.owned;
-  const isLost = ({ partitions: some }: WriterEvent): boolean => some.some((partition) => lost.includes(partition));
-  await victim.kill();
-  const killedMs = Date.now();
-  const commits = (event: WriterEvent): boolean => event.event === "committed" && isLost(event);
-  await heir.until(({ events }) => !Number.isNaN(firstAfter(events, killedMs, commits)));
-  const { events } = heir;
-  const revokedMs = firstAfter(events, killedMs, ({ event }) => event === "revoked");
-  const assignedMs = firstAfter(events, revokedMs, ({ event }) => event === "assigned");
-  const claimedMs = firstAfter(events, assignedMs, ({ event }) => event === "claimed");
-  const committedMs = firstAfter(events, claimedMs, commits);
-  const split = {
-    detectMs: revokedMs - killedMs,
-    rebalanceMs: assignedMs - revokedMs,
-    claimMs: claimedMs - assignedMs,
-    firstCommitMs: committedMs - claimedMs,
-    totalMs: committedMs - killedMs,
-  };
-  console.log(`takeover of a killed writer: ${JSON.stringify(split)}`);
-  expect(split.totalMs).toBeLessThan(takeoverMs);
-  await expectWhole();
-});
+describe.each(kafkaClientNames)("writers on Kafka by %s", (client) => {
+  beforeEach(() => startWriters(client));
 
-test("a writer stopped in front of a commit and woken after it was given up: refused, and nothing is doubled", async () => {
-  const [zombie, heir] = writers as [WriterProcess, WriterProcess];
-  const lost = zombie.owned;
-  await zombie.stopAtCommit();
-  await heir.until(({ owned }) => owned.length === partitions);
-  const takenMs = Date.now();
-  await heir.until(({ events }) =>
-    lost.every((one) =>
-      events.some(({ atMs, event, partitions: some }) => atMs > takenMs && event === "committed" && some.includes(one)),
-    ),
-  );
-  await pause(limits.kafkaHeartbeatMs);
-  const before = zombie.events.length;
-  zombie.wake();
-  await zombie.until(({ events }) => events.slice(before).some(({ event }) => event === "refused"));
-  const [first] = zombie.events.slice(before).filter(({ event }) => event === "refused" || event === "committed");
-  expect(first).toMatchObject({ event: "refused", error: "STALE_OWNER" });
-  expect(first!.partitions.every((partition) => lost.includes(partition))).toBe(true);
-  // It is a member again: it gets partitions anew and commits what it claimed.
-  for (const writer of writers) await writer.until(({ owned }) => owned.length === partitions / 2);
-  await expectWhole();
+  test("kill -9 of a writer: the other one has its partitions in time, and nothing is lost or doubled", async () => {
+    const [victim, heir] = writers as [WriterProcess, WriterProcess];
+    const lost = victim.owned;
+    const isLost = ({ partitions: some }: WriterEvent): boolean => some.some((partition) => lost.includes(partition));
+    await victim.kill();
+    const killedMs = Date.now();
+    const commits = (event: WriterEvent): boolean => event.event === "committed" && isLost(event);
+    await heir.until(({ events }) => !Number.isNaN(firstAfter(events, killedMs, commits)));
+    const { events } = heir;
+    const revokedMs = firstAfter(events, killedMs, ({ event }) => event === "revoked");
+    const assignedMs = firstAfter(events, revokedMs, ({ event }) => event === "assigned");
+    const claimedMs = firstAfter(events, assignedMs, ({ event }) => event === "claimed");
+    const committedMs = firstAfter(events, claimedMs, commits);
+    const split = {
+      detectMs: revokedMs - killedMs,
+      rebalanceMs: assignedMs - revokedMs,
+      claimMs: claimedMs - assignedMs,
+      firstCommitMs: committedMs - claimedMs,
+      totalMs: committedMs - killedMs,
+    };
+    console.log(`${client}: takeover of a killed writer: ${JSON.stringify(split)}`);
+    expect(split.totalMs).toBeLessThan(takeoverMs);
+    await expectWhole();
+  });
+
+  test("a writer stopped in front of a commit and woken after it was given up: refused, and nothing is doubled", async () => {
+    const [zombie, heir] = writers as [WriterProcess, WriterProcess];
+    const lost = zombie.owned;
+    await zombie.stopAtCommit();
+    await heir.until(({ owned }) => owned.length === partitions);
+    const takenMs = Date.now();
+    await heir.until(({ events }) =>
+      lost.every((one) =>
+        events.some(
+          ({ atMs, event, partitions: some }) => atMs > takenMs && event === "committed" && some.includes(one),
+        ),
+      ),
+    );
+    await pause(limits.kafkaHeartbeatMs);
+    const before = zombie.events.length;
+    zombie.wake();
+    await zombie.until(({ events }) => events.slice(before).some(({ event }) => event === "refused"));
+    const [first] = zombie.events.slice(before).filter(({ event }) => event === "refused" || event === "committed");
+    expect(first).toMatchObject({ event: "refused", error: "STALE_OWNER" });
+    expect(first!.partitions.every((partition) => lost.includes(partition))).toBe(true);
+    // It is a member again: it gets partitions anew and commits what it claimed.
+    for (const writer of writers) await writer.until(({ owned }) => owned.length === partitions / 2);
+    await expectWhole();
+  });
 });

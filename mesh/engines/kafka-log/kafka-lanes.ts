@@ -1,7 +1,7 @@
-import type { Message, Producer, RecordMetadata } from "kafkajs";
 import { ChappeError } from "../../errors/chappe-error.ts";
 import { limits } from "../../limits.ts";
 import type { Appended } from "../../ports/log.ts";
+import type { KafkaClient, Produced } from "./kafka-client.ts";
 import { sleep } from "./sleep.ts";
 
 interface Waiting {
@@ -21,13 +21,11 @@ interface Lane {
 
 /** What lanes need. */
 export interface KafkaLanesOptions {
-  readonly producer: Producer;
+  readonly client: Pick<KafkaClient, "produce">;
   readonly appendTimeoutMs: number;
   /** Told of the offset after each record that was taken. */
   readonly onAppended: (topic: string, partition: number, end: number) => void;
 }
-
-const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** The first waiting records that fit into one produce request. */
 function takeSome(lane: Lane): readonly Waiting[] {
@@ -43,8 +41,7 @@ function takeSome(lane: Lane): readonly Waiting[] {
 
 /**
  * One produce in flight per partition: what waits meanwhile goes as the next batch, and a batch that failed is sent
- * again as it was. A repeated batch may be on the log twice; readers go by ids. The producer is not idempotent, since
- * kafkajs takes new sequence numbers after a timeout.
+ * again as it was. A repeated batch may be on the log twice; readers go by ids. No client's idempotent mode is trusted.
  */
 export class KafkaLanes {
   readonly #options: KafkaLanesOptions;
@@ -63,7 +60,8 @@ export class KafkaLanes {
       return Promise.reject(new ChappeError("OVERLOADED", "too many bytes wait for Kafka", { retryAfterMs }));
     }
     this.#waitingBytes += payload.byteLength;
-    const deadlineMs = Date.now() + this.#options.appendTimeoutMs;
+    // Not the clock's time: an append must not end, or never end, because somebody set the clock.
+    const deadlineMs = performance.now() + this.#options.appendTimeoutMs;
     const appended = Promise.withResolvers<Appended>();
     this.#laneOf(topic, partition).waiting.push({ payload, deadlineMs, ...appended });
     this.#schedule();
@@ -115,14 +113,15 @@ export class KafkaLanes {
   /** Sends what the lanes hold until it is taken or its time is over; settles all of it. */
   async #send(lanes: readonly Lane[]): Promise<void> {
     const deadlineMs = Math.min(...lanes.map(({ sending }) => sending[0]!.deadlineMs));
-    const topicMessages = messagesOf(lanes);
-    const timeout = limits.kafkaProduceTimeoutMs;
+    const batches = lanes.map(({ topic, partition, sending }) => {
+      return { topic, partition, records: sending.map(({ payload }) => payload) };
+    });
     for (let waitMs: number = limits.kafkaRetryMs; ; waitMs = Math.min(2 * waitMs, limits.kafkaRetryMaxMs)) {
       try {
-        this.#settle(lanes, await this.#options.producer.sendBatch({ acks: -1, timeout, topicMessages }));
+        this.#settle(lanes, await this.#options.client.produce(batches));
         return;
       } catch (cause) {
-        if (Date.now() + waitMs < deadlineMs) await sleep(waitMs);
+        if (performance.now() + waitMs < deadlineMs) await sleep(waitMs);
         else {
           const error = new ChappeError("DEADLINE_EXCEEDED", "Kafka has not taken the record in time", { cause });
           for (const { sending } of lanes) for (const { reject } of sending) reject(error);
@@ -132,25 +131,14 @@ export class KafkaLanes {
     }
   }
 
-  #settle(lanes: readonly Lane[], answers: readonly RecordMetadata[]): void {
-    const found = new Map(answers.map((answer) => [`${answer.topicName}/${answer.partition}`, answer]));
+  #settle(lanes: readonly Lane[], answers: readonly Produced[]): void {
+    const found = new Map(answers.map((answer) => [`${answer.topic}/${answer.partition}`, answer]));
     for (const { topic, partition, sending } of lanes) {
       const answer = found.get(`${topic}/${partition}`);
-      if (answer?.baseOffset === undefined) throw new Error(`no answer for ${topic}/${partition}`);
-      const base = Number(answer.baseOffset);
-      const timeMs = Number(answer.logAppendTime);
+      if (answer === undefined) throw new Error(`no answer for ${topic}/${partition}`);
+      const { baseOffset: base, timeMs } = answer;
       this.#options.onAppended(topic, partition, base + sending.length);
       for (const [index, { resolve }] of sending.entries()) resolve({ offset: base + index, timeMs });
     }
   }
-}
-
-function messagesOf(lanes: readonly Lane[]): { topic: string; messages: Message[] }[] {
-  const byTopic = new Map<string, Message[]>();
-  for (const { topic, partition, sending } of lanes) {
-    const messages = byTopic.get(topic) ?? [];
-    byTopic.set(topic, messages);
-    for (const { payload } of sending) messages.push({ partition, value: asBuffer(payload) });
-  }
-  return [...byTopic].map(([topic, messages]) => ({ topic, messages }));
 }

@@ -3,12 +3,20 @@ import type { ChappeError } from "../../errors/chappe-error.ts";
 /** What an operator should know of a Kafka log. */
 export type KafkaReport = (what: string, fields: Readonly<Record<string, unknown>>) => void;
 
+/** Libraries to choose from. */
+export const kafkaClientNames = ["kafkajs", "platformatic"] as const;
+
+/** One of kafkaClientNames. */
+export type KafkaClientName = (typeof kafkaClientNames)[number];
+
 /** How to reach Kafka, and what the log is there. */
 export interface KafkaLogOptions {
   /** "host:port" of some brokers. */
   readonly brokers: readonly string[];
   /** Of each topic, fixed for the life of the data. */
   readonly partitions: number;
+  /** The library that speaks to the brokers. @default "kafkajs" */
+  readonly client?: KafkaClientName;
   /** Topics are "<prefix>.messages" and so on, groups "<prefix>.<topic>.<group>". @default "chappe" */
   readonly prefix?: string;
   /** Of new topics. @default limits.kafkaRetentionMs */

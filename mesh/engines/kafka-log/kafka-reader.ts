@@ -1,21 +1,20 @@
-import type { Batch, Consumer, EachBatchPayload } from "kafkajs";
 import { ChappeError } from "../../errors/chappe-error.ts";
 import { limits } from "../../limits.ts";
 import type { LogConsumer, LogEntry, LogSubscription, PartitionBatch } from "../../ports/log.ts";
+import type { Fetch, GroupMember, MemberEvents, TopicEnds } from "./kafka-client.ts";
 import type { KafkaReport } from "./kafka-log-options.ts";
 import { sleep } from "./sleep.ts";
-import type { PartitionEnds } from "./topic-offsets.ts";
 
 /** What a reader needs. */
 export interface KafkaReaderOptions {
-  readonly consumer: Consumer;
+  readonly createMember: (events: MemberEvents) => GroupMember;
   readonly topic: string;
   /** Whether it is owed nothing: then it starts with what is kept. */
   readonly isAlone: boolean;
   readonly reader: LogConsumer;
   /** Committed offsets of the group, those that there are. */
   readonly committed: () => Promise<ReadonlyMap<number, number>>;
-  readonly ends: () => Promise<ReadonlyMap<number, PartitionEnds>>;
+  readonly ends: () => Promise<TopicEnds>;
   readonly onFailed: (error: ChappeError) => void;
   readonly report: KafkaReport;
 }
@@ -28,19 +27,14 @@ interface Fetched {
   readonly done: (lastOffset: number | undefined) => void;
 }
 
-const toEntry = ({ offset, timestamp, value }: Batch["messages"][number]): LogEntry => ({
-  offset: Number(offset),
-  timeMs: Number(timestamp),
-  payload: value ?? new Uint8Array(0),
-});
-
 /**
  * One member of a consumer group. A generation is what one assignment lasts: it ends with a rebalance or with a
  * rejection of the reader, and what was fetched in it is dropped then. Kafka gives a partition of a member that does
  * not answer to another one without its consent: the epoch of the reader's store decides then.
  */
-export class KafkaReader implements LogSubscription {
+export class KafkaReader implements LogSubscription, MemberEvents {
   readonly #options: KafkaReaderOptions;
+  readonly #member: GroupMember;
   /** Offset that the reader gets next, by partition of this generation. */
   readonly #next = new Map<number, number>();
   readonly #high = new Map<number, number>();
@@ -59,25 +53,37 @@ export class KafkaReader implements LogSubscription {
   constructor(options: KafkaReaderOptions) {
     this.#options = options;
     this.#began.promise.catch(() => {});
+    this.#member = options.createMember(this);
     this.#commitTimer = setInterval(() => void this.#sendCommits(), limits.kafkaCommitMs);
   }
 
   /** Settles when the first assignment has begun; rejects when it cannot. */
-  get began(): Promise<void> {
-    return this.#began.promise;
+  async start(): Promise<void> {
+    await this.#member.start();
+    await this.#began.promise;
   }
 
-  /** The group has given these partitions to this member. */
   onAssigned(partitions: readonly number[]): void {
     if (this.#closed) return;
     const generation = this.#end();
     void this.#inTurn(() => this.#begin(generation, partitions));
   }
 
-  /** The group is being dealt out anew, or this member is out of it. */
   onLost(): void {
     this.#end();
     void this.#inTurn(() => this.#revoke());
+  }
+
+  onOutOfRange(error: Error): void {
+    const generation = this.#generation;
+    void this.#inTurn(() => this.#recover(generation, error));
+  }
+
+  onCrash(error: Error, restarts: boolean): void {
+    this.onLost();
+    this.#options.report("reader-crashed", { error, restarts });
+    if (!restarts)
+      this.#options.onFailed(new ChappeError("UNAVAILABLE", "a Kafka reader has stopped", { cause: error }));
   }
 
   /** Somebody in this process has appended. */
@@ -85,22 +91,12 @@ export class KafkaReader implements LogSubscription {
     if (end > (this.#high.get(partition) ?? 0)) this.#high.set(partition, end);
   }
 
-  /** Hands one fetch over; the heartbeats meanwhile tell of a rebalance by throwing. */
-  async onBatch({ batch, resolveOffset, heartbeat }: EachBatchPayload): Promise<void> {
-    const { partition } = batch;
-    this.onAppended(partition, Number(batch.highWatermark));
+  onFetch({ partition, entries, high }: Fetch): Promise<number | undefined> {
+    this.onAppended(partition, high);
     const handed = Promise.withResolvers<number | undefined>();
-    const entries = batch.messages.map(toEntry);
     this.#fetched.push({ generation: this.#generation, partition, entries, done: handed.resolve });
     this.#pump();
-    let last: number | "waiting" | undefined = "waiting";
-    while (last === "waiting") {
-      const wait = Promise.withResolvers<"waiting">();
-      const timer = setTimeout(wait.resolve, limits.kafkaHeartbeatMs, "waiting");
-      last = await Promise.race([handed.promise, wait.promise]).finally(() => clearTimeout(timer));
-      await heartbeat();
-    }
-    if (last !== undefined) resolveOffset(String(last));
+    return handed.promise;
   }
 
   commit(offsets: ReadonlyMap<number, number>): void {
@@ -121,7 +117,7 @@ export class KafkaReader implements LogSubscription {
       await this.#inTurn(() => this.#revoke());
       await this.#sendCommits();
     }
-    await this.#options.consumer.disconnect();
+    await this.#member.close();
   }
 
   /** One call of the reader at a time. */
@@ -165,7 +161,7 @@ export class KafkaReader implements LogSubscription {
 
   /** Where each partition goes on, and the fetches from there. */
   async #position(starts: ReadonlyMap<number, number>, partitions: readonly number[]): Promise<void> {
-    const { consumer, topic, isAlone, committed, ends } = this.#options;
+    const { isAlone, committed, ends } = this.#options;
     const known = starts.size < partitions.length ? await committed() : starts;
     const found = await ends();
     for (const partition of partitions) {
@@ -176,7 +172,7 @@ export class KafkaReader implements LogSubscription {
       this.#next.set(partition, start);
       this.#misplaced.delete(partition);
       this.onAppended(partition, high);
-      consumer.seek({ topic, partition, offset: String(start) });
+      this.#member.seek(partition, start);
     }
   }
 
@@ -242,12 +238,11 @@ export class KafkaReader implements LogSubscription {
   }
 
   async #sendCommits(): Promise<void> {
-    const { consumer, topic, report } = this.#options;
-    const offsets = [...this.#commits].map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
+    const offsets = new Map(this.#commits);
     this.#commits.clear();
-    if (offsets.length === 0) return;
+    if (offsets.size === 0) return;
     // A hint: the next one says more.
-    await consumer.commitOffsets(offsets).catch((error: unknown) => report("commit-failed", { error }));
+    await this.#member.commit(offsets).catch((error: unknown) => this.#options.report("commit-failed", { error }));
   }
 
   #fail(error: ChappeError): void {

@@ -1,7 +1,7 @@
-import kafkajs, { type Admin } from "kafkajs";
 import { ChappeError } from "../../errors/chappe-error.ts";
 import { limits } from "../../limits.ts";
 import type { Topic } from "../../ports/log.ts";
+import type { KafkaClient } from "./kafka-client.ts";
 import type { KafkaLogOptions } from "./kafka-log-options.ts";
 import { sleep } from "./sleep.ts";
 
@@ -21,66 +21,60 @@ function refuse(message: string): never {
 }
 
 /** Makes the topics that are missing; another process may do the same at once. */
-async function createMissing(admin: Admin, options: KafkaLogOptions): Promise<void> {
-  const { brokers } = await admin.describeCluster();
-  const copies = options.replicas ?? (brokers.length >= wantedCopies ? wantedCopies : 1);
+async function createMissing(client: KafkaClient, options: KafkaLogOptions): Promise<void> {
+  const there = await client.topicNames();
+  const missing = topics.filter((topic) => !there.has(topicName(topic, options)));
+  if (missing.length === 0) return;
+  const { partitions, replicas, retentionMs = limits.kafkaRetentionMs } = options;
+  const copies = replicas ?? ((await client.brokerCount()) >= wantedCopies ? wantedCopies : 1);
   const configs = {
     [timestampType]: "LogAppendTime",
     "cleanup.policy": "delete",
-    "retention.ms": String(options.retentionMs ?? limits.kafkaRetentionMs),
+    "retention.ms": String(retentionMs),
     "min.insync.replicas": String(copies >= wantedCopies ? copies - 1 : 1),
     "max.message.bytes": String(limits.maxRecordBytes + overheadBytes),
   };
-  const there = new Set(await admin.listTopics());
-  const missing = topics.map((topic) => topicName(topic, options)).filter((name) => !there.has(name));
-  if (missing.length === 0) return;
-  const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
-  const common = { numPartitions: options.partitions, replicationFactor: copies };
   // Kafka deletes whole segments, and never the one that it writes to.
-  const bounds = { "retention.bytes": limits.kafkaDeadLetterBytes, "segment.bytes": limits.kafkaDeadLetterBytes / 4 };
-  const bounded = [...configEntries, ...Object.entries(bounds).map(([name, n]) => ({ name, value: String(n) }))];
-  const dead = topicName("dead-letter", options);
-  const wanted = missing.map((topic) => ({
-    topic,
-    ...common,
-    configEntries: topic === dead ? bounded : configEntries,
-  }));
-  // Its own wait for leaders gives up when the broker that it asks does not know all of the topics yet.
-  await admin.createTopics({ topics: wanted, waitForLeaders: false });
+  const bounded = {
+    ...configs,
+    "retention.bytes": String(limits.kafkaDeadLetterBytes),
+    "segment.bytes": String(limits.kafkaDeadLetterBytes / 4),
+  };
+  await client.createTopics(
+    missing.map((topic) => ({
+      name: topicName(topic, options),
+      partitions,
+      copies,
+      configs: topic === "dead-letter" ? bounded : configs,
+    })),
+  );
 }
 
-/** Number of partitions of a topic, once each is served by its leader: a new topic is not known to every broker at once. */
-async function countPartitions(admin: Admin, name: string): Promise<number> {
-  const untilMs = Date.now() + limits.kafkaTopicWaitMs;
+/** Number of partitions of a topic, once each has a leader: a new topic is not known to every broker at once. */
+async function countPartitions(client: KafkaClient, name: string): Promise<number> {
+  const untilMs = performance.now() + limits.kafkaTopicWaitMs;
   for (;;) {
-    try {
-      const { topics: found } = await admin.fetchTopicMetadata({ topics: [name] });
-      const partitions = found[0]?.partitions ?? [];
-      const isLed = partitions.length > 0 && partitions.every(({ leader }) => leader >= 0);
-      // Who is named as the leader may not serve the partition yet: the first produce would fail half way and be repeated.
-      if (isLed) await admin.fetchTopicOffsets(name);
-      if (isLed || Date.now() > untilMs) return partitions.length;
-    } catch (error) {
-      if (!(error as { retriable?: boolean }).retriable || Date.now() > untilMs) throw error;
-    }
+    const count = await client.partitionCount(name);
+    if (count !== undefined) return count;
+    if (performance.now() > untilMs) throw new Error(`topic ${name} has no leader for some partition`);
     await sleep(limits.kafkaRetryMs);
   }
 }
 
-async function checkTopic(admin: Admin, name: string, partitions: number): Promise<void> {
-  const count = await countPartitions(admin, name);
+async function checkTopic(client: KafkaClient, name: string, partitions: number): Promise<void> {
+  const count = await countPartitions(client, name);
   if (count !== partitions)
     refuse(
       `topic ${name} has ${count} partitions, the settings say ${partitions}: the number is fixed for the life of the data, so correct the setting`,
     );
-  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: [timestampType] };
-  const { resources } = await admin.describeConfigs({ resources: [resource], includeSynonyms: false });
-  const value = resources[0]?.configEntries.find(({ configName }) => configName === timestampType)?.configValue;
+  // Who is named as the leader may not serve the partition yet: the first produce would fail half way and be repeated.
+  await client.ends(name);
+  const value = await client.topicConfig(name, timestampType);
   if (value !== "LogAppendTime") refuse(`topic ${name} has ${timestampType}=${value}, it must be LogAppendTime`);
 }
 
 /** Makes the topics where they are missing, and refuses those that another setting made: INVALID_ARGUMENT. */
-export async function ensureTopics(admin: Admin, options: KafkaLogOptions): Promise<void> {
-  await createMissing(admin, options);
-  for (const topic of topics) await checkTopic(admin, topicName(topic, options), options.partitions);
+export async function ensureTopics(client: KafkaClient, options: KafkaLogOptions): Promise<void> {
+  await createMissing(client, options);
+  for (const topic of topics) await checkTopic(client, topicName(topic, options), options.partitions);
 }

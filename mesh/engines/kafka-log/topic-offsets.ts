@@ -1,20 +1,15 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Admin } from "kafkajs";
 import { limits } from "../../limits.ts";
-
-/** What a partition holds: from the oldest kept record to the one after the newest. */
-export interface PartitionEnds {
-  readonly low: number;
-  readonly high: number;
-}
+import type { TopicEnds } from "./kafka-client.ts";
 
 /** Reads the ends of partitions; questions that come while one is with the brokers share the next. */
 export interface TopicOffsets {
   /** By partition, as of some moment after the call. */
-  read(topic: string): Promise<ReadonlyMap<number, PartitionEnds>>;
+  read(topic: string): Promise<TopicEnds>;
 }
 
-type Ends = Promise<ReadonlyMap<number, PartitionEnds>>;
+type Ends = Promise<TopicEnds>;
 type OffsetsAdmin = Pick<Admin, "fetchTopicOffsets" | "connect" | "disconnect">;
 
 /**
