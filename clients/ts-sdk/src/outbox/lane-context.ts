@@ -12,6 +12,8 @@ export interface LaneContext {
   readonly random: () => number;
   readonly gate: Gate;
   readonly nextId: () => Uint8Array;
+  /** Sets the clock of the ids to the server's, in Unix milliseconds. */
+  readonly syncIds: (serverTimeMs: number) => void;
   /** Aborts when the outbox closes. */
   readonly closing: AbortSignal;
   /** Makes the change survive; rejects when the store cannot. `put` names frames. */

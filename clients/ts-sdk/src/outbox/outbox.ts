@@ -50,6 +50,7 @@ export class Outbox {
       random,
       gate: new Gate(limits.maxSendsInFlight),
       nextId: ids.nextId,
+      syncIds: ids.sync,
       closing: this.#closing.signal,
       persist: (remove, put) => this.#writer!.persist(remove, put),
       settle: (send, seq) => {

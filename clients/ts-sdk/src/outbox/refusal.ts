@@ -43,6 +43,9 @@ async function reissue(
   const sends = left.filter((candidate) => !candidate.reissued);
   const first = sends[0];
   if (first === undefined) return [];
+  // The server's clock may have been set since it last said what it shows.
+  const serverTimeMs = await context.calls.serverTimeMs(frame.over.signal);
+  if (serverTimeMs !== undefined) context.syncIds(serverTimeMs);
   for (const send of sends) {
     const oldKey = send.key;
     const id = context.nextId();

@@ -1,5 +1,10 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
+  HeartbeatRequestSchema,
+  HeartbeatResponseSchema,
+  SessionService,
+} from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
+import {
   GetSendRequestSchema,
   GetSendResponseSchema,
   MessageService,
@@ -14,6 +19,7 @@ import type { Frame } from "./frame.ts";
 import type { PendingSend } from "./send-handle.ts";
 
 const sendAddress = methodAddress(MessageService.method.send)!;
+const heartbeatAddress = methodAddress(SessionService.method.heartbeat)!;
 const getSendAddress = methodAddress(MessageService.method.getSend)!;
 
 /** What the server knows of a send. */
@@ -35,6 +41,8 @@ export interface SendCalls {
   send(frame: Frame): Promise<void>;
   /** Asks until the server knows, however long that takes. Never rejects. */
   ask(send: PendingSend, signal: AbortSignal): Promise<Verdict>;
+  /** What the server's clock says, in Unix milliseconds; undefined when it does not answer. */
+  serverTimeMs(signal: AbortSignal): Promise<number | undefined>;
 }
 
 /** Calls over the session. */
@@ -61,6 +69,16 @@ export function createSendCalls(
       const connection = await session.ready(signal);
       const affinity = frame.sends[0]!.conversationId;
       await connection.call({ ...sendAddress, affinity, payload: frame.request, signal });
+    },
+    async serverTimeMs(signal) {
+      try {
+        const connection = await session.ready(signal);
+        const payload = toBinary(HeartbeatRequestSchema, create(HeartbeatRequestSchema));
+        const reply = await connection.call({ ...heartbeatAddress, payload, signal });
+        return Number(fromBinary(HeartbeatResponseSchema, reply).serverTimeMs);
+      } catch {
+        return undefined;
+      }
     },
     async ask(send, signal) {
       for (let attempt = 0; !signal.aborted && send.open; attempt++) {
