@@ -62,6 +62,8 @@ const schema = z.strictObject({
   kafkaBrokers: z.array(hostAndPort),
   kafkaPartitions: z.int().min(1).max(4_096),
   kafkaClient: z.enum(kafkaClientNames),
+  kafkaSaslFile: z.string().min(1).optional(),
+  kafkaCaFile: z.string().min(1).optional(),
   kafkaPrefix: z.string().regex(/^[a-zA-Z0-9._-]{1,100}$/),
   mysqlUrl: z.string().min(1).optional(),
   mysqlPasswordFile: z.string().min(1).optional(),

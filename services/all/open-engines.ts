@@ -17,6 +17,7 @@ import type { MessageHistory } from "@chappe/mesh/ports/message-history.ts";
 import type { MessageStore } from "@chappe/mesh/ports/message-store.ts";
 import type { Presence } from "@chappe/mesh/ports/presence.ts";
 import { type Config, coreRolesOf } from "./config.ts";
+import { kafkaSettings } from "./kafka-settings.ts";
 import { openHotWindow } from "./open-hot-window.ts";
 import { mysqlOptionsOf, openStores } from "./open-stores.ts";
 
@@ -37,10 +38,9 @@ export interface Engines {
 
 /** The log that the settings name: Kafka, or the journal of the data directory. */
 function openLog(config: Config, logger: Logger, onFailed: (error: ChappeError) => void): Promise<Log> {
-  const { kafkaBrokers: brokers, kafkaPartitions: partitions, kafkaPrefix: prefix, kafkaClient: client } = config;
-  if (brokers.length > 0) {
+  if (config.kafkaBrokers.length > 0) {
     const report = (what: string, fields: Readonly<Record<string, unknown>>) => logger.warn(`kafka.${what}`, fields);
-    return createKafkaLog({ brokers, partitions, prefix, client, onFailed, report });
+    return createKafkaLog({ ...kafkaSettings(config), onFailed, report });
   }
   return createEmbeddedLog({
     directory: join(config.dataDirectory, "log"),

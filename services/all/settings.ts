@@ -82,6 +82,8 @@ const storing: readonly Setting[] = [
   number("kafkaPartitions", "KAFKA_PARTITIONS", "partitions of each topic, fixed for the life of the data", {
     fallback: 32,
   }),
+  text("kafkaSaslFile", "KAFKA_SASL_FILE", "JSON file with who we are for Kafka: `{mechanism, username, password}`"),
+  text("kafkaCaFile", "KAFKA_CA_FILE", "PEM file of who signs for the brokers; named = TLS"),
   text("kafkaClient", "KAFKA_CLIENT", "library that speaks to Kafka: kafkajs or platformatic", { fallback: "kafkajs" }),
   text("kafkaPrefix", "KAFKA_PREFIX", "what names of topics and groups begin with", { fallback: "chappe" }),
   text("mysqlUrl", "MYSQL_URL", "MySQL 8 or MariaDB, `mysql://user@host:3306/database`; none = SQLite"),

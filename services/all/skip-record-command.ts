@@ -14,8 +14,7 @@ function takeNumber(args: string[], flag: string): number {
 }
 
 /**
- * The sub command `skip-record`, see skipRecord. On the journal of a data directory the server must be down, and the
- * one record is read in the writer's own name, since a new reader would keep old records from being deleted.
+ * The sub command `skip-record`, see skipRecord. On the journal of a data directory the server must be down.
  */
 export async function runSkipRecord(args: readonly string[], env: Readonly<Record<string, string | undefined>>) {
   const rest = [...args];
@@ -24,8 +23,7 @@ export async function runSkipRecord(args: readonly string[], env: Readonly<Recor
   const failed = Promise.withResolvers<never>();
   const engines = await openEngines(config, createLogger(), failed.reject);
   try {
-    const group = config.kafkaBrokers.length > 0 ? "skip-record" : "msg-writer";
-    await Promise.race([skipRecord({ ...engines, group, place }), failed.promise]);
+    await Promise.race([skipRecord({ ...engines, place }), failed.promise]);
   } finally {
     await engines.close();
   }

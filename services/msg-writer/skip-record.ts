@@ -9,15 +9,13 @@ import { readRecord } from "./read-record.ts";
 export interface SkipRecordOptions {
   readonly log: Log;
   readonly store: MessageStore;
-  /** Of readers of the message log; it reads one record and commits nothing. */
-  readonly group: string;
   readonly place: LogPlace;
 }
 
-async function readOne({ log, group, place }: SkipRecordOptions): Promise<LogEntry> {
+async function readOne({ log, place }: SkipRecordOptions): Promise<LogEntry> {
   const { partition, offset } = place;
   const found = Promise.withResolvers<LogEntry>();
-  const subscription = await log.subscribe("messages", group, {
+  const subscription = await log.subscribe("messages", undefined, {
     async assigned(partitions) {
       const ends = partitions.map(async (one) => [one, one === partition ? offset : await log.end("messages", one)]);
       return new Map((await Promise.all(ends)) as [number, number][]);

@@ -99,6 +99,26 @@ describe("a port that is in use", () => {
   });
 });
 
+describe("a Kafka that is not as the settings say", () => {
+  it.each(["kafkajs", "platformatic"])("is named with its address when nobody listens there, by %s", async (client) => {
+    const args = ["--data", folder, "--port", "0", "--config", join(folder, "settings.json")];
+    const settings = { kafkaBrokers: ["127.0.0.1:9"], kafkaClient: client };
+    writeFileSync(join(folder, "settings.json"), JSON.stringify(settings));
+    const { code, stderr } = await runServer(...args);
+    expect(stderr.trimEnd().split("\n").at(-1)).toMatch(
+      /UNAVAILABLE: Kafka.* at 127\.0\.0\.1:9 .*correct kafkaBrokers/,
+    );
+    expect(code).toBe(1);
+  });
+
+  it("is asked nothing when the file of its credentials cannot be read", async () => {
+    const file = join(folder, "settings.json");
+    writeFileSync(file, JSON.stringify({ kafkaBrokers: ["127.0.0.1:9"], kafkaSaslFile: file }));
+    const ending = await runServer("--data", folder, "--port", "0", "--config", file);
+    expectOneSentence(ending, /INVALID_ARGUMENT: kafkaSaslFile: .* cannot be read as/);
+  });
+});
+
 describe("other things that a start may meet", () => {
   it("an address that this machine does not have", async () => {
     const ending = await runServer("--data", folder, "--host", "192.0.2.1", "--port", "0");

@@ -161,10 +161,14 @@ function subscriptionTests(bench: Bench): void {
   test("lag counts durable records that were not handed over", async () => {
     const { log } = bench;
     await appendTexts(log, "messages", 0, numbered("a", 5));
-    const gate = Promise.withResolvers<void>();
+    const [gate, entered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const consumer = new TestConsumer();
-    consumer.onRecords = () => gate.promise;
+    consumer.onRecords = () => {
+      entered.resolve();
+      return gate.promise;
+    };
     const subscription = await log.subscribe("messages", "g", consumer);
+    await entered.promise;
     await appendTexts(log, "messages", 1, numbered("b", 7));
     const lag = subscription.lag();
     gate.resolve();

@@ -113,7 +113,7 @@ export function describePoison(name: string, createHarness: () => Promise<Poison
         expect(await on.messages(1)).toHaveLength(1);
         expect((await on.store.progress([1])).get(1)!.nextOffset).toBe(1);
         await on.writer.close();
-        const options = { log, store: on.store, group: "operator" };
+        const options = { log, store: on.store };
         const other = skipRecord({ ...options, place: { partition: 1, offset: 0 } });
         await expect(other).rejects.toMatchObject({ row: { name: "INVALID_ARGUMENT" } });
         const sound = skipRecord({ ...options, place: { partition: 2, offset: 0 } });

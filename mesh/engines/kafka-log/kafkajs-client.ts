@@ -1,17 +1,24 @@
-import kafkajs, { type Admin, type ITopicConfig, type Message, type Producer } from "kafkajs";
+import kafkajs, { type Admin, type ITopicConfig, type Message, type Producer, type SASLOptions } from "kafkajs";
 import { limits } from "../../limits.ts";
 import type { KafkaClient, NewTopic, ProduceBatch, Produced } from "./kafka-client.ts";
-import type { KafkaLogOptions } from "./kafka-log-options.ts";
+import type { KafkaLogOptions, KafkaSasl } from "./kafka-log-options.ts";
 import { createKafkajsMember } from "./kafkajs-member.ts";
 import { createTopicOffsets } from "./topic-offsets.ts";
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
+const mechanisms = { PLAIN: "plain", "SCRAM-SHA-256": "scram-sha-256", "SCRAM-SHA-512": "scram-sha-512" } as const;
+
+const toSasl = ({ mechanism, username, password }: KafkaSasl): SASLOptions =>
+  ({ mechanism: mechanisms[mechanism], username, password }) as SASLOptions;
+
 /** A client that writes nothing to the console: warnings and errors go to `report`. */
-function openKafkajs({ brokers, report = () => {} }: KafkaLogOptions) {
+function openKafkajs({ brokers, sasl, ca, report = () => {} }: KafkaLogOptions) {
   return new kafkajs.Kafka({
     clientId: "chappe",
     brokers: [...brokers],
+    ...(sasl && { sasl: toSasl(sasl) }),
+    ...(ca !== undefined && { ssl: { ca: [ca] } }),
     connectionTimeout: limits.kafkaConnectTimeoutMs,
     requestTimeout: limits.kafkaRequestTimeoutMs,
     retry: {
@@ -77,7 +84,13 @@ export function createKafkajsClient(options: KafkaLogOptions): KafkaClient {
   const offsets = createTopicOffsets(offsetsAdmin);
   // Batches are repeated by the lanes, which know how long an append may take. It is not idempotent, since kafkajs takes
   // new sequence numbers after a timeout.
-  const producer = kafka.producer({ allowAutoTopicCreation: false, idempotent: false, retry: { retries: 0 } });
+  const producer = kafka.producer({
+    allowAutoTopicCreation: false,
+    idempotent: false,
+    retry: { retries: 0 },
+    // Every record names its partition; kafkajs warns unless one partitioner is chosen.
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+  });
   const parts = [producer, offsetsAdmin, admin];
   return {
     async connect() {

@@ -9,7 +9,7 @@ const earliest = -2n;
 const latest = -1n;
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-const baseOptions = ({ brokers }: KafkaLogOptions): BaseOptions => ({
+const baseOptions = ({ brokers, sasl, ca }: KafkaLogOptions): BaseOptions => ({
   clientId: "chappe",
   bootstrapBrokers: [...brokers],
   connectTimeout: limits.kafkaConnectTimeoutMs,
@@ -18,6 +18,8 @@ const baseOptions = ({ brokers }: KafkaLogOptions): BaseOptions => ({
   retries: limits.maxKafkaRetries,
   retryDelay: limits.kafkaRetryMs,
   strict: false,
+  ...(sasl && { sasl: { ...sasl } }),
+  ...(ca !== undefined && { tls: { ca: [ca] } }),
 });
 
 /** One attempt: the library's own send repeats, and does not tell when the log took the records. */

@@ -45,6 +45,13 @@ export interface SendCalls {
   serverTimeMs(signal: AbortSignal): Promise<number | undefined>;
 }
 
+async function askTime(session: Pick<Session, "ready">, signal: AbortSignal): Promise<number> {
+  const connection = await session.ready(signal);
+  const payload = toBinary(HeartbeatRequestSchema, create(HeartbeatRequestSchema));
+  const reply = await connection.call({ ...heartbeatAddress, payload, signal });
+  return Number(fromBinary(HeartbeatResponseSchema, reply).serverTimeMs);
+}
+
 /** Calls over the session. */
 export function createSendCalls(
   session: Pick<Session, "ready">,
@@ -70,16 +77,7 @@ export function createSendCalls(
       const affinity = frame.sends[0]!.conversationId;
       await connection.call({ ...sendAddress, affinity, payload: frame.request, signal });
     },
-    async serverTimeMs(signal) {
-      try {
-        const connection = await session.ready(signal);
-        const payload = toBinary(HeartbeatRequestSchema, create(HeartbeatRequestSchema));
-        const reply = await connection.call({ ...heartbeatAddress, payload, signal });
-        return Number(fromBinary(HeartbeatResponseSchema, reply).serverTimeMs);
-      } catch {
-        return undefined;
-      }
-    },
+    serverTimeMs: (signal) => askTime(session, signal).catch(() => undefined),
     async ask(send, signal) {
       for (let attempt = 0; !signal.aborted && send.open; attempt++) {
         let waitMs = Math.min(limits.notYetRetryMs * 2 ** Math.min(attempt, 10), limits.retryMaxMs);
