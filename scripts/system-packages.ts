@@ -17,6 +17,7 @@ export const systemPrograms: readonly SystemProgram[] = [
     debianPackage: "redis-server",
     why: "presence and directory are tested on a real cluster",
   },
+  { program: "prometheus", debianPackage: "prometheus", why: "dashboards and alert rules are tested on it" },
   // The core packages: they bring no system service.
   { program: "mariadb-install-db", debianPackage: "mariadb-server-core", why: "the MySQL store is tested on MariaDB" },
   { program: "my_print_defaults", debianPackage: "mariadb-client-core", why: "MariaDB's set-up asks it for settings" },
