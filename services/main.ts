@@ -96,8 +96,12 @@ const commands: Readonly<Record<string, Command>> = {
     run: async (args) => (await import("./all/archive-command.ts")).runArchiveCommand(args, process.env, console.log),
   },
   pages: {
-    usage: "pages (builds the chat page)",
-    run: async () => (await import("./all/build-pages.ts")).buildPages(pages),
+    usage: "pages (builds the chat page and the ops page)",
+    async run() {
+      const { buildPages } = await import("./all/build-pages.ts");
+      const { opsPages } = await import("./all/ops-page.ts");
+      return [await buildPages(pages), await buildPages(opsPages)].join("\n");
+    },
   },
 };
 

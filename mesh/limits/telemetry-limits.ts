@@ -24,4 +24,11 @@ export const telemetryLimits = Object.freeze({
   otlpTimeoutMs: 5_000,
   /** Pushed messages whose acknowledgement is timed. */
   ackBookEntries: 16_384,
+  /** Entries of the ring that are searched for slow messages, and how many of these are told. */
+  maxSlowScan: 8_192,
+  maxSlowMessages: 8,
+  /** Failures that a developer causes: how late deliveries get, how long a failure lasts at most; bytes that ask for it. */
+  failureDelayMs: 1_500,
+  maxFailureMs: 30_000,
+  maxOpsRequestBytes: 1_024,
 });

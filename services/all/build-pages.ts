@@ -1,10 +1,11 @@
+import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { build } from "esbuild";
 
 /** What buildPages needs. */
 export interface BuildPagesOptions {
-  /** Folder of the page: index.html, style.css, icon.svg, src/main.ts and src/service-worker.ts. */
+  /** Folder of the page: index.html, style.css, icon.svg, src/main.ts and, if there is one, src/service-worker.ts. */
   readonly source: string;
   /** Folders whose TypeScript the page is made of, besides its own. */
   readonly dependsOn: readonly string[];
@@ -30,7 +31,7 @@ async function buildInto(source: string, out: string): Promise<void> {
   try {
     for (const name of staticFiles) await cp(join(source, name), join(fresh, name));
     await build({
-      entryPoints: [join(source, "src/main.ts"), join(source, "src/service-worker.ts")],
+      entryPoints: ["src/main.ts", "src/service-worker.ts"].map((path) => join(source, path)).filter(existsSync),
       outdir: fresh,
       bundle: true,
       format: "esm",

@@ -12,6 +12,8 @@ const msPerSecond = 1_000;
 /** Figures of a process for its metrics. */
 export interface ProcessMetrics {
   figures(): Figures;
+  /** The same without those of the process itself, which count from one reading to the next. */
+  roleFigures(): Figures;
   /** Sends what there is to the OTLP receiver, when the settings name one. */
   close(): Promise<void>;
 }
@@ -69,11 +71,12 @@ export async function createProcessMetrics(options: ProcessMetricsOptions): Prom
   const { config, resource, live, stats } = options;
   const { otlpUrl, metricsIntervalMs: intervalMs } = config;
   const own = createProcessFigures();
-  const figures = (): Figures => {
+  const roleFigures = (): Figures => {
     const roles: Figures = Object.assign({}, ...stats.map((read) => read()));
     const derived = derivedFigures(roles as RoleFigures);
-    return { ...roles, ...hopFigures(live), derived, limits: limitFigures(roles), process: own.read() };
+    return { ...roles, ...hopFigures(live), derived, limits: limitFigures(roles) };
   };
+  const figures = (): Figures => ({ ...roleFigures(), process: own.read() });
   const exporting =
     otlpUrl === undefined
       ? undefined
@@ -85,6 +88,7 @@ export async function createProcessMetrics(options: ProcessMetricsOptions): Prom
         });
   return {
     figures,
+    roleFigures,
     async close() {
       await exporting?.close().catch(() => undefined);
       own.close();

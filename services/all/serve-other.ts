@@ -16,7 +16,8 @@ const types: Readonly<Record<string, string>> = {
 
 const contentPolicy = "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; frame-ancestors 'none'";
 
-async function sendFile(root: string, path: string, response: ServerResponse): Promise<void> {
+/** Answers with a file of the folder and the headers of a page, or with 404. */
+export async function sendFile(root: string, path: string, response: ServerResponse): Promise<void> {
   try {
     const body = await readFile(join(root, path));
     response.setHeader("content-type", types[extname(path)] ?? "application/octet-stream");

@@ -34,7 +34,7 @@ const listening: readonly Setting[] = [
     flag: "--grpc-port",
   }),
   number("udpPort", "UDP_PORT", "long connections over UDP; off unless named", { flag: "--udp-port" }),
-  number("opsPort", "OPS_PORT", "/livez, /readyz, /metrics and /trace of this process; off unless named", {
+  number("opsPort", "OPS_PORT", "ops page, /readyz, /metrics, /trace of this process; in development from 9000 on", {
     flag: "--ops-port",
   }),
   list(

@@ -35,7 +35,10 @@ function roleRows({ host, linkHost, roles, instanceId }: Config, running: Runnin
 /** What people want to know when a process is up, as a table. */
 export function showTable(config: Config, running: RunningProcess): string {
   const rows = isWhole(config) ? wholeRows(config, running) : roleRows(config, running);
-  if (running.opsPort !== undefined) rows.push(["live and ready", `http://${config.host}:${running.opsPort}/readyz`]);
+  if (running.opsPort !== undefined) {
+    const host = config.opsPort === undefined ? "127.0.0.1" : config.host;
+    rows.push(["ops page", `http://${host}:${running.opsPort}/`]);
+  }
   const width = Math.max(...rows.map(([name]) => name!.length));
   return ["", "Chappe is up.", ...rows.map(([name, value]) => `  ${name!.padEnd(width)}  ${value}`), ""].join("\n");
 }

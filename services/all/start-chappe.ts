@@ -9,6 +9,7 @@ import { createLoginBackend } from "../login/login-backend.ts";
 import { createOnline } from "../online/online.ts";
 import { createSignallingWorker } from "../push-worker/signalling-worker.ts";
 import type { Config } from "./config.ts";
+import { createFailureSwitches, type FailureSwitches } from "./failure-switches.ts";
 import { loginPolicyOf } from "./login-limits.ts";
 import { type Engines, openEngines } from "./open-engines.ts";
 import { type GrpcServices, openGrpcServices } from "./open-grpc-services.ts";
@@ -22,6 +23,8 @@ export interface Chappe {
   readonly port: number;
   readonly listenerPorts: ListenerPorts;
   readonly telemetry: Telemetry;
+  /** In development mode alone. */
+  readonly switches: FailureSwitches | undefined;
   stats(): Readonly<Record<string, unknown>>;
   ready(): boolean;
   /** What an operator must look at; undefined = nothing. */
@@ -49,10 +52,11 @@ function createSignalling(
   { verifier, resumeKey }: Tokens,
   config: Config,
   logger: Logger,
+  switches: FailureSwitches | undefined,
 ) {
   const loginEpoch = Date.now();
-  let login: Login | undefined;
-  const sinks = { sink: (id: string): DeliverySink | undefined => (id === loginId ? login : undefined) };
+  let sink: DeliverySink | undefined;
+  const sinks = { sink: (id: string): DeliverySink | undefined => (id === loginId ? sink : undefined) };
   const online = createOnline({ presence, sinks, loginId, loginEpoch, logger });
   const common = {
     loginId,
@@ -67,7 +71,8 @@ function createSignalling(
     hops,
   };
   const openLogin = (server: Server): Login => {
-    login = createLogin({ ...common, server, ...loginPolicyOf(config) });
+    const login = createLogin({ ...common, server, ...loginPolicyOf(config) });
+    sink = switches?.overSink(login) ?? login;
     return login;
   };
   return { openLogin, online, worker: createSignallingWorker(sinks, hops) };
@@ -118,12 +123,14 @@ async function openDoors(
 /** Opens the engines of the data directory and starts every role on them. */
 export async function startChappe(options: StartOptions): Promise<Chappe> {
   const { config, logger, onFailed } = options;
-  const engines = await openEngines(config, logger, onFailed);
+  const opened = await openEngines(config, logger, onFailed);
+  const switches = config.devMode ? createFailureSwitches() : undefined;
+  const engines = switches === undefined ? opened : { ...opened, log: switches.overLog(opened.log) };
   const telemetry = await openTelemetry({ config, instanceId: loginId, hasRoute: false });
   telemetry.stores = engines;
   const shared = createShared(engines, telemetry);
   const tokens = await createTokens(engines);
-  const { openLogin, online, worker } = createSignalling(engines, shared, tokens, config, logger);
+  const { openLogin, online, worker } = createSignalling(engines, shared, tokens, config, logger, switches);
   const others = [{ service: PresenceService, impl: online.presenceService }];
   const started = await startModules(engines, { shared, tokens, config, logger, worker, others });
   const grpcServices = openGrpcServices(shared, tokens.verifier, config, logger);
@@ -154,6 +161,7 @@ export async function startChappe(options: StartOptions): Promise<Chappe> {
     ready: () => ready,
     remark: modules.remark,
     telemetry,
+    switches,
     stats: () => ({ login: login.stats(), ...modules.stats() }),
     close(drainMs = 0) {
       closing ??= close(drainMs);

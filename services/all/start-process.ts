@@ -4,12 +4,14 @@ import type { ProcessLogger } from "@chappe/mesh/lifecycle/logger.ts";
 import { type BuildPagesOptions, buildPages } from "./build-pages.ts";
 import { type Config, coreRolesOf, isWhole } from "./config.ts";
 import { demoAccounts } from "./demo-data.ts";
+import type { FailureSwitches } from "./failure-switches.ts";
 import { needsNoData } from "./open-engines.ts";
 import type { ListenerPorts } from "./open-listeners.ts";
 import { openMeshEngines } from "./open-mesh-engines.ts";
 import type { Telemetry } from "./open-telemetry.ts";
-import { createServeOps } from "./ops-pages.ts";
-import { createOpsServer } from "./ops-server.ts";
+import { createOpsPage } from "./ops-page.ts";
+import { createServeOps, type ServeOps } from "./ops-pages.ts";
+import { createOpsServer, type OpsServer, type OpsServerOptions } from "./ops-server.ts";
 import { runWorkers } from "./run-workers.ts";
 import { createServeOther } from "./serve-other.ts";
 import { startChappe } from "./start-chappe.ts";
@@ -33,12 +35,14 @@ export interface RunningProcess {
   readonly opsPort?: number;
   readonly workerPids?: readonly number[];
   readonly telemetry?: Telemetry;
+  readonly switches?: FailureSwitches | undefined;
   ready(): boolean;
   remark?(): string | undefined;
   /** Drains for so long, then stops everything in order. Idempotent. */
   close(drainMs: number): Promise<void>;
 }
 
+const isLoopback = (host: string): boolean => /^(?:127\.[\d.]+|::1|localhost)$/.test(host);
 const noDemo = { demoNames: [], demoPassword: "" };
 
 function makeDataDirectory(path: string): void {
@@ -83,20 +87,51 @@ async function startSome(options: ProcessOptions): Promise<RunningProcess> {
   };
 }
 
+const devOpsPort = 9_000;
+const devOpsPorts = 10;
+
+/** Opens the ops port of a developer's server: the first free one of a few, for this machine alone. */
+async function openDevOps(options: Omit<OpsServerOptions, "host" | "port">): Promise<OpsServer> {
+  for (let port = devOpsPort; port < devOpsPort + devOpsPorts; port++) {
+    try {
+      return await createOpsServer({ ...options, host: "127.0.0.1", port });
+    } catch (error) {
+      if (ChappeError.from(error).row.name !== "UNAVAILABLE") throw error;
+    }
+  }
+  return createOpsServer({ ...options, host: "127.0.0.1", port: 0 });
+}
+
+/** The ops port that the settings name, or that a developer's server has all the same; undefined = none. */
+async function openOps({ config, logger }: ProcessOptions, running: RunningProcess): Promise<OpsServer | undefined> {
+  const { host, opsPort: port, devMode, json } = config;
+  const isDev = isWhole(config) && devMode && !json;
+  if (port === undefined && !isDev) return undefined;
+  const { telemetry } = running;
+  // A server that other machines reach fails for nobody's pleasure.
+  const switches = port === undefined || isLoopback(host) ? running.switches : undefined;
+  const page = telemetry && createOpsPage({ telemetry, switches });
+  const serveRest = telemetry && createServeOps(telemetry, logger);
+  const serve: ServeOps = (...call) => page?.serve(...call) || serveRest?.(...call) || false;
+  const options = { ready: () => running.ready(), remark: () => running.remark?.(), serve };
+  const ops = await (port === undefined ? openDevOps(options) : createOpsServer({ ...options, host, port }));
+  return {
+    ...ops,
+    async close() {
+      await ops.close();
+      page?.close();
+    },
+  };
+}
+
 /** Starts what the settings say, and the ops port last: who is asked is up. */
 export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
   const running = await startSome(options);
-  const { host, opsPort } = options.config;
-  if (opsPort === undefined) return running;
-  const ready = (): boolean => running.ready();
-  const remark = (): string | undefined => running.remark?.();
-  const serve = running.telemetry && createServeOps(running.telemetry, options.logger);
-  const ops = await createOpsServer({ host, port: opsPort, ready, remark, ...(serve && { serve }) }).catch(
-    async (error: unknown) => {
-      await running.close(0);
-      throw error;
-    },
-  );
+  const ops = await openOps(options, running).catch(async (error: unknown) => {
+    await running.close(0);
+    throw error;
+  });
+  if (ops === undefined) return running;
   return {
     ...running,
     opsPort: ops.port,

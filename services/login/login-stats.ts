@@ -1,6 +1,10 @@
+import type { TransportKind } from "./transport.ts";
+
 /** Counters of a Login process since its start; `connections` is a gauge. */
 export interface LoginStats {
   connections: number;
+  /** The same by transport; a gauge too. */
+  readonly connectionsBy: Record<TransportKind, number>;
   accepted: number;
   /** Upgrades refused: draining, full or a foreign origin. */
   refused: number;
@@ -27,6 +31,7 @@ export interface LoginStats {
 export function createLoginStats(): LoginStats {
   return {
     connections: 0,
+    connectionsBy: { webSocket: 0, tcp: 0, udp: 0, grpc: 0, connect: 0 },
     accepted: 0,
     refused: 0,
     framesIn: 0,

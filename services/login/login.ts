@@ -73,7 +73,8 @@ function createContext(options: LoginOptions, limits: LoginLimits, onIdle: () =>
     stats,
     logger,
     hops: options.hops ?? noHops,
-    onConnectionClosed() {
+    onConnectionClosed(kind) {
+      stats.connectionsBy[kind]--;
       if (--stats.connections === 0) onIdle();
     },
   };
@@ -122,6 +123,7 @@ function createDoor(context: SessionContext, isAccepting: () => boolean): Pick<L
     openSession(transport, ticket) {
       stats.accepted++;
       stats.connections++;
+      stats.connectionsBy[transport.kind]++;
       return new Session(context, transport, ticket);
     },
     admit(address) {
@@ -194,7 +196,7 @@ export function createLogin(options: LoginOptions): Login {
     admit,
     openSession,
     control: createSessionControl(context),
-    stats: () => ({ ...stats, closes: { ...stats.closes } }),
+    stats: () => ({ ...stats, connectionsBy: { ...stats.connectionsBy }, closes: { ...stats.closes } }),
     async deliver(deliveries) {
       const gone: bigint[] = [];
       const nowMs = context.wheel.now();

@@ -14,6 +14,7 @@ import type { Outbox } from "./outbox.ts";
 import type { Receipts } from "./receipts.ts";
 import type { ResumeTokens } from "./resume-token.ts";
 import type { SessionIndex } from "./session-index.ts";
+import type { TransportKind } from "./transport.ts";
 
 /** What all sessions of a process share. */
 export interface SessionContext {
@@ -36,5 +37,5 @@ export interface SessionContext {
   readonly logger: Logger;
   readonly hops: Hops;
   /** Called once for each connection when its transport is closed. */
-  readonly onConnectionClosed: () => void;
+  readonly onConnectionClosed: (kind: TransportKind) => void;
 }

@@ -128,7 +128,7 @@ export class Session extends SessionOutput {
   onTransportClosed(): void {
     if (!this.ended) this.#finish("CLIENT");
     this.#ticket?.leave();
-    this.context.onConnectionClosed();
+    this.context.onConnectionClosed(this.transport.kind);
   }
 
   override onTimer(nowMs: number): void {

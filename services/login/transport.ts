@@ -19,11 +19,16 @@ export class SharedPacket {
 /** What a session gives to a transport: a packet still to be encoded, or one encoded for many. */
 export type Outgoing = Packet | SharedPacket;
 
+/** How a client may be connected. */
+export type TransportKind = "webSocket" | "tcp" | "udp" | "grpc" | "connect";
+
 /**
  * Bytes out of a session. The transport calls `session.onFrame` for each frame that comes in and
  * `session.onTransportClosed` once at the end.
  */
 export interface Transport {
+  /** What operators call it. */
+  readonly kind: TransportKind;
   /**
    * Writes one frame: the PacketBatch of `first` and `rest`, `batchBytes` long. One write to the socket; never waits.
    * False = more is waiting than the socket likes, and `onceDrained` will call back.

@@ -33,6 +33,7 @@ function packetOf(outgoing: Outgoing): Packet {
  * that says why, then the same as the error of the stream.
  */
 export class ListenTransport extends WheelTimer implements Transport {
+  readonly kind = "connect";
   readonly #door: LoginDoor;
   readonly #session: Session;
   readonly #cut: () => void;

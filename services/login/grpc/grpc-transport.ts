@@ -22,6 +22,7 @@ function http2StreamOf(call: BatchStream): Http2Stream | undefined {
 
 /** A gRPC stream as a transport: one batch a message. It ends with an ERROR packet that says why, then the status. */
 export class GrpcTransport implements Transport {
+  readonly kind = "grpc";
   readonly #call: BatchStream;
   readonly #door: LoginDoor;
   readonly #writer: FrameWriter;

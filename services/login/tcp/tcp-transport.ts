@@ -13,6 +13,7 @@ import { type FrameSink, TcpFrames } from "./tcp-frames.ts";
 
 /** A TCP connection as a transport: frames with their length before them. It ends with an ERROR that says why, then FIN. */
 export class TcpTransport implements Transport, FrameSink {
+  readonly kind = "tcp";
   readonly #socket: Socket;
   readonly #door: LoginDoor;
   readonly #writer: FrameWriter;

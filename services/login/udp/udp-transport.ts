@@ -33,6 +33,7 @@ export interface UdpTransportOptions {
 
 /** Datagrams under one key as a transport. It ends with an ERROR packet that says why, in a chunk with the close flag. */
 export class UdpTransport implements Transport {
+  readonly kind = "udp";
   readonly #options: UdpTransportOptions;
   readonly #session: Session;
   readonly #channel: ReliableChannel;

@@ -12,6 +12,7 @@ const tooLarge = closeCodes.FRAME_TOO_LARGE.code;
  * to the TCP socket, whole, so that they never mix with those of ws. No perMessageDeflate: ws must not keep frames back.
  */
 export class WebSocketTransport extends WebSocket implements Transport {
+  readonly kind = "webSocket";
   #session: Session | undefined;
   #tcp: Socket | undefined;
   #frames: FrameWriter | undefined;
