@@ -8,6 +8,7 @@ import { type HttpUser, registerUser } from "../support/http-user.ts";
 import { grpcWire } from "../support/transports/grpc-wire.ts";
 import { tcpWire } from "../support/transports/tcp-wire.ts";
 import { TransportClient } from "../support/transports/transport-client.ts";
+import { openTicket, udpWire } from "../support/transports/udp-wire.ts";
 import { webSocketWire } from "../support/transports/web-socket-wire.ts";
 import { type EnvoyWorld, startEnvoyWorld } from "./support/envoy-world.ts";
 import { unaryGrpc } from "./support/unary-grpc.ts";
@@ -25,9 +26,19 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => world.close());
 
-it("carries every transport: members over each of them talk in one group, and each gets all messages, in order", async () => {
+it("carries every transport but UDP, which goes around it: members over each talk in one group, get all, in order", async () => {
   const { port, tcpPort: tcp, udpPort: udp } = world.envoy.settings;
   await talkOverEveryTransport([{ url, port, listenerPorts: { tcp: tcp!, grpc: port, udp: udp! } }]);
+});
+
+it("carries UDP to a single Login", async () => {
+  const { port, udpPort } = world.envoy.settings;
+  const ticket = await openTicket(port, user.token);
+  expect(ticket.port).toBe(world.server.ready.udp);
+  const client = await TransportClient.open(udpWire({ ...ticket, port: udpPort! }));
+  await client.signIn({ token: user.token, deviceId: 9n });
+  client.close();
+  expect(await world.envoy.admin("/stats?filter=^udp\\.udp\\.downstream_sess_total$")).toContain(": 1");
 });
 
 it("answers Connect JSON over TLS with HTTP/1.1 and HTTP/2, as curl sees it", async () => {
