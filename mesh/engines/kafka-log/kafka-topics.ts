@@ -73,8 +73,21 @@ async function checkTopic(client: KafkaClient, name: string, partitions: number)
   if (value !== "LogAppendTime") refuse(`topic ${name} has ${timestampType}=${value}, it must be LogAppendTime`);
 }
 
-/** Makes the topics where they are missing, and refuses those that another setting made: INVALID_ARGUMENT. */
+/**
+ * Makes the topics where they are missing, and refuses those that another setting made: INVALID_ARGUMENT. Brokers that
+ * answered once are asked again when they hang up or have nobody to lead for a moment.
+ */
 export async function ensureTopics(client: KafkaClient, options: KafkaLogOptions): Promise<void> {
-  await createMissing(client, options);
-  for (const topic of topics) await checkTopic(client, topicName(topic, options), options.partitions);
+  const { report = () => {} } = options;
+  for (let left: number = limits.maxKafkaRetries; ; left--) {
+    try {
+      await createMissing(client, options);
+      for (const topic of topics) await checkTopic(client, topicName(topic, options), options.partitions);
+      return;
+    } catch (error) {
+      if (error instanceof ChappeError || left === 0) throw error;
+      report("topics-asked-again", { error });
+      await sleep(limits.kafkaRetryMaxMs);
+    }
+  }
 }
