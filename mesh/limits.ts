@@ -112,12 +112,13 @@ export const limits = Object.freeze({
   presenceGarbageMs: 1_800_000,
   /** Login processes whose leases a reader asks for in advance. */
   maxKnownLogins: 4_096,
-  /** MySQL: a connection attempt, one statement, a wait for a lock, an idle session as the server and as the pool see it. */
+  /** MySQL: a connection attempt, one statement, a wait for a lock, an idle session. */
   mysqlConnectTimeoutMs: 5_000,
   mysqlStatementTimeoutMs: 15_000,
   mysqlLockWaitMs: 5_000,
   mysqlSessionIdleMs: 60_000,
-  mysqlPoolIdleMs: 30_000,
+  /** MySQL: an owner of partitions that stands still in a transaction keeps its locks so long: no longer than they are its own. */
+  mysqlOwnerIdleMs: 6_000,
   /** MySQL: connections of one store, callers waiting for one, how long closing waits for those in use. */
   maxMysqlConnections: 8,
   maxMysqlWaiting: 1_024,
@@ -151,6 +152,8 @@ export const limits = Object.freeze({
   maxKafkaRetries: 5,
   kafkaRetryMs: 100,
   kafkaRetryMaxMs: 1_000,
+  /** Kafka: how long a partition without a leader is asked for again, as after a start or the death of a broker. */
+  kafkaLeaderWaitMs: 20_000,
   /** Kafka: bytes and records of one partition in one produce, bytes of one fetch and how long it waits for the first. */
   maxKafkaProduceBytes: 1024 * 1024,
   maxKafkaProduceRecords: 512,

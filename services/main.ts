@@ -119,6 +119,7 @@ async function main(args: readonly string[]): Promise<void> {
 main(process.argv.slice(2)).catch((cause: unknown) => {
   const error = ChappeError.from(cause);
   const cause2 = error.cause instanceof Error ? `: ${error.cause.message}` : "";
-  process.stderr.write(`chappe: ${error.row.name}: ${error.message}${error.row.name === "INTERNAL" ? cause2 : ""}\n`);
-  process.exitCode = 1;
+  const text = `chappe: ${error.row.name}: ${error.message}${error.row.name === "INTERNAL" ? cause2 : ""}\n`;
+  // Whatever a start that failed has left open must not keep the process from ending: its supervisor waits for that.
+  process.stderr.write(text, () => process.exit(1));
 });

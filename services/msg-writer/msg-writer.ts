@@ -123,7 +123,8 @@ class Writer implements LogConsumer, MsgWriter {
     const inputs = batches.flatMap((batch) => this.#decode(batch) ?? []);
     if (inputs.length === 0) return;
     const known = await this.#lookUp(inputs);
-    await this.#loadHeads(inputs);
+    const loaded = await this.#loadHeads(inputs);
+    if (loaded || known.size > 0) await this.#assertOwned(inputs);
     const step = this.#sequencer.sequence(inputs, known);
     for (const row of step.commit.sends) this.#filter.add(row.clientMessageId);
     this.#hops.sequenced(step.commit.sends, startMs);
@@ -225,15 +226,27 @@ class Writer implements LogConsumer, MsgWriter {
     return known;
   }
 
-  async #loadHeads(inputs: readonly PartitionInput[]): Promise<void> {
+  /**
+   * What was just read from the store is of our own making only while nobody has claimed since: an owner that stood still
+   * would count the messages of its successor, and push seqs that the commit then refuses. STALE_OWNER.
+   */
+  async #assertOwned(inputs: readonly PartitionInput[]): Promise<void> {
+    const progress = await this.#options.store.progress(inputs.map(({ partition }) => partition));
+    for (const { partition, epoch } of inputs)
+      if (progress.get(partition)?.epoch !== epoch) throw new ChappeError("STALE_OWNER");
+  }
+
+  /** Whether heads came from the store. */
+  async #loadHeads(inputs: readonly PartitionInput[]): Promise<boolean> {
     if (this.#sequencer.heads > limits.maxWriterHeads) {
       await this.#committer.settled(false);
       this.#sequencer.clearHeads();
     }
     const missing = this.#sequencer.missingHeads(inputs);
-    if (missing.length === 0) return;
+    if (missing.length === 0) return false;
     const heads = await this.#options.store.heads(missing);
     for (const [index, conversationId] of missing.entries()) this.#sequencer.setHead(conversationId, heads[index]!);
+    return true;
   }
 }
 

@@ -8,7 +8,9 @@ export type Cut =
   /** The server does it; the client never hears. */
   | "after"
   /** The client is cut at once; the server gets it when `releaseCommit` is called. */
-  | "late";
+  | "late"
+  /** Nobody is cut and nobody hears anything, as when the client's machine stands still. */
+  | "held";
 
 const commit = Buffer.from("COMMIT");
 const isCommit = (chunk: Buffer): boolean => chunk.subarray(-commit.length).equals(commit);
@@ -78,6 +80,7 @@ export class CuttingProxy {
   #cut(client: Socket, server: Socket, chunk: Buffer): void {
     const { cut, done } = this.#next!;
     this.#next = undefined;
+    if (cut === "held") return done();
     const end = (): void => {
       client.destroy();
       done();

@@ -12,6 +12,8 @@ import { type CuttingProxy, startCuttingProxy } from "./cutting-proxy.ts";
 import { type MysqlKit, startMysqlKit } from "./mysql-kit.ts";
 
 const all = { maxMessages: 100_000, maxBytes: 100_000_000 };
+/** Within it a partition has a new owner. */
+const takeoverMs = 12_000;
 const stale = { row: { name: "STALE_OWNER" } };
 let server: MariadbServer;
 let kit: MysqlKit;
@@ -151,6 +153,22 @@ describe("a commit whose answer is lost", () => {
     await store.commit(batchOf(7, 1));
     await expectWhole(store, 7);
   });
+
+  test(
+    "keeps nobody from its partitions: an owner that stands still in a commit holds its locks for seconds",
+    async () => {
+      const [stuck, heir] = [await openBehindProxy({ statementTimeoutMs: 2 * takeoverMs }), await open()];
+      const isHeld = proxy.cutNext("held");
+      const outcome = stuck.commit(batchOf(2, 1)).catch((error: unknown) => error);
+      await isHeld;
+      const claim = (): Promise<unknown> => heir.claim([0]).catch(claim);
+      await expect(claim()).resolves.toEqual(new Map([[0, { nextOffset: 1, epoch: 2 }]]));
+      await heir.commit(batchOf(2, 2));
+      await expectWhole(heir, 2);
+      expect(await outcome).toMatchObject({ row: { name: "STALE_OWNER" } });
+    },
+    takeoverMs,
+  );
 
   test("is settled only when the cut off transaction has ended: its COMMIT may still be on its way", async () => {
     const store = await openBehindProxy();

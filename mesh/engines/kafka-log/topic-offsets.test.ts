@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { limits } from "../../limits.ts";
 import { createTopicOffsets } from "./topic-offsets.ts";
 
 const rows = [{ partition: 0, offset: "7", low: "3", high: "7" }];
@@ -35,4 +36,26 @@ test("shares one question among those who ask while another is under way", async
   const offsets = createTopicOffsets(admin);
   await Promise.all([offsets.read("messages"), offsets.read("messages"), offsets.read("messages")]);
   expect(admin.fetchTopicOffsets).toHaveBeenCalledTimes(2);
+});
+
+test("does not connect anew while the ends of another topic are asked for", async () => {
+  const moved = Object.assign(new Error("This server is not the leader"), { retriable: true });
+  const admin = createAdmin([moved]);
+  let asking = 0;
+  const fetch = admin.fetchTopicOffsets.getMockImplementation()!;
+  admin.fetchTopicOffsets.mockImplementation(async () => {
+    asking++;
+    try {
+      const rows = await fetch();
+      // Longer than the pause before another connects anew.
+      await new Promise((resolve) => setTimeout(resolve, limits.kafkaRetryMaxMs));
+      return rows;
+    } finally {
+      asking--;
+    }
+  });
+  admin.disconnect.mockImplementation(async () => expect(asking).toBe(0));
+  const offsets = createTopicOffsets(admin);
+  await Promise.all([offsets.read("messages"), offsets.read("push")]);
+  expect(admin.disconnect).toHaveBeenCalledTimes(1);
 });

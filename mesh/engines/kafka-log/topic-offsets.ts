@@ -17,15 +17,16 @@ type OffsetsAdmin = Pick<Admin, "fetchTopicOffsets" | "connect" | "disconnect">;
  * when it connects.
  */
 async function ask(admin: OffsetsAdmin, topic: string): Ends {
-  for (let left: number = limits.maxKafkaRetries; ; left--) {
+  const deadlineMs = performance.now() + limits.kafkaLeaderWaitMs;
+  for (let waitMs: number = limits.kafkaRetryMs; ; waitMs = Math.min(2 * waitMs, limits.kafkaRetryMaxMs)) {
     try {
       const rows = await admin.fetchTopicOffsets(topic);
       return new Map(rows.map(({ partition, low, high }) => [partition, { low: Number(low), high: Number(high) }]));
     } catch (error) {
       const { retriable } = error as { retriable?: boolean };
-      if (retriable !== true || left === 0) throw error;
+      if (retriable !== true || performance.now() > deadlineMs) throw error;
     }
-    await pause(limits.kafkaRetryMaxMs / (left + 1));
+    await pause(waitMs);
     await admin.disconnect();
     await admin.connect();
   }
@@ -35,8 +36,11 @@ async function ask(admin: OffsetsAdmin, topic: string): Ends {
 export function createTopicOffsets(admin: OffsetsAdmin): TopicOffsets {
   const running = new Map<string, Ends>();
   const next = new Map<string, Ends>();
+  // One question at a time, whatever its topic: connecting anew would cut another off.
+  let last: Promise<unknown> = Promise.resolve();
   const start = (topic: string): Ends => {
-    const asked = ask(admin, topic).finally(() => running.delete(topic));
+    const asked = last.then(() => ask(admin, topic)).finally(() => running.delete(topic));
+    last = asked.catch(() => undefined);
     running.set(topic, asked);
     return asked;
   };

@@ -152,7 +152,7 @@ class MysqlMessageStore implements MessageStore {
  * there, UNAVAILABLE for a server that does not answer or another schema version; the message says what to do.
  */
 export async function createMysqlMessageStore(options: MysqlMessageStoreOptions): Promise<MessageStore> {
-  const mysql = openMysql(options);
+  const mysql = openMysql({ sessionIdleMs: limits.mysqlOwnerIdleMs, ...options });
   try {
     await assertSchema(mysql);
   } catch (error) {

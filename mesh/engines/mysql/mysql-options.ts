@@ -14,6 +14,8 @@ export interface MysqlOptions {
   readonly maxConnections?: number;
   /** Of one statement. @default limits.mysqlStatementTimeoutMs */
   readonly statementTimeoutMs?: number;
+  /** The server ends a session, and its transaction, that is silent for so long. @default limits.mysqlSessionIdleMs */
+  readonly sessionIdleMs?: number;
 }
 
 function refuse(message: string, cause?: unknown): never {

@@ -39,10 +39,10 @@ const seconds = (ms: number): number => Math.max(1, Math.round(ms / 1_000));
  * Of every session, whatever the server's defaults are: nothing is cut or converted in silence; a read sees what is
  * committed and locks no gaps; and a transaction whose client is gone without a word ends.
  */
-const sessionSettings = [
+const sessionSettings = (idleMs: number): readonly Sql[] => [
   sql`SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1,
     innodb_lock_wait_timeout = ${seconds(limits.mysqlLockWaitMs)}, lock_wait_timeout = ${seconds(limits.mysqlLockWaitMs)},
-    wait_timeout = ${seconds(limits.mysqlSessionIdleMs)}`,
+    wait_timeout = ${seconds(idleMs)}`,
   sql`SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED`,
 ];
 
@@ -50,6 +50,7 @@ class MysqlPool implements Mysql {
   readonly options: MysqlOptions;
   readonly #pool: Pool;
   readonly #timeoutMs: number;
+  readonly #idleMs: number;
   readonly #settled = new WeakSet<object>();
   #closing: Promise<void> | undefined;
 
@@ -57,13 +58,15 @@ class MysqlPool implements Mysql {
     const { host, port, user, password, database, maxConnections = limits.maxMysqlConnections } = options;
     this.options = options;
     this.#timeoutMs = options.statementTimeoutMs ?? limits.mysqlStatementTimeoutMs;
+    this.#idleMs = options.sessionIdleMs ?? limits.mysqlSessionIdleMs;
     this.#pool = createPool({
       ...{ host, port, user, password, database },
       charset: "utf8mb4",
       connectTimeout: limits.mysqlConnectTimeoutMs,
       connectionLimit: maxConnections,
       maxIdle: maxConnections,
-      idleTimeout: limits.mysqlPoolIdleMs,
+      // Before the server does: a session that it ends is one that fails when it is next wanted.
+      idleTimeout: this.#idleMs / 2,
       queueLimit: limits.maxMysqlWaiting,
       supportBigNumbers: true,
       bigNumberStrings: true,
@@ -154,7 +157,8 @@ class MysqlPool implements Mysql {
     const inner = connection.connection;
     if (this.#settled.has(inner)) return connection;
     try {
-      for (const { text } of sessionSettings) await connection.query({ sql: text, timeout: this.#timeoutMs });
+      for (const { text } of sessionSettings(this.#idleMs))
+        await connection.query({ sql: text, timeout: this.#timeoutMs });
     } catch (error) {
       connection.destroy();
       throw error;
