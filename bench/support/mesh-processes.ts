@@ -18,24 +18,27 @@ interface Member {
   process: ServerProcess;
 }
 
+/** What is added to the environment of a process, by its name. */
+export type EnvironmentOf = (name: string) => Readonly<Record<string, string>>;
+
 /** The processes of a mesh on a Redis Cluster of its own. */
 export class MeshProcesses {
   readonly #directory = mkdtempSync(join(tmpdir(), "chappe-mesh-"));
   readonly #members = new Map<string, Member>();
   readonly #certificates = new MeshCertificates(join(this.#directory, "certificates"));
   #redis: RedisServers | undefined;
-  #env: Readonly<Record<string, string>> = {};
+  #envOf: EnvironmentOf = () => ({});
 
   /**
    * Starts the Redis Cluster (one server when `redisNodes` is 1) and these processes, "name=roles" each: Routes first,
-   * since the others wait for one. `env` is added to the environment of each.
+   * since the others wait for one. `envOf` is added to their environments.
    */
   async start(
     members: Readonly<Record<string, string>>,
     redisNodes = defaultRedisNodes,
-    env: Readonly<Record<string, string>> = {},
+    envOf: EnvironmentOf = () => ({}),
   ): Promise<void> {
-    this.#env = env;
+    this.#envOf = envOf;
     writeFileSync(join(this.#directory, "link-secret"), randomBytes(32));
     this.#redis = await startRedis({ nodes: redisNodes });
     const isRoute = ([, roles]: [string, string]): boolean => roles === "route";
@@ -67,6 +70,11 @@ export class MeshProcesses {
   /** PEM file of the certificate that vouches for the processes. */
   get authorityFile(): string {
     return this.#certificates.authorityFile;
+  }
+
+  /** The servers beneath all of them. */
+  get redis(): RedisServers {
+    return this.#redis!;
   }
 
   pid(name: string): number {
@@ -147,7 +155,7 @@ export class MeshProcesses {
     const env = {
       ...loadSettings,
       ...(await this.#certificates.settingsFor(roles)),
-      ...this.#env,
+      ...this.#envOf(name),
       CHAPPE_INSTANCE_ID: name,
       CHAPPE_LINK_SECRET_FILE: join(this.#directory, "link-secret"),
       CHAPPE_REDIS_ADDRESSES: this.#redis!.addresses.join(),

@@ -34,6 +34,11 @@ export interface MembershipViews {
   load(conversationId: Uint8Array): Promise<MembershipView>;
   /** A user's row, read from the store before it says that the user is not a member, or not any more. */
   memberOf(conversationId: Uint8Array, userId: bigint): Promise<MemberRow | undefined>;
+  /**
+   * A user's row as it was when `headSeq` was committed, or later: a head that is read first, and a row so, let nobody
+   * read on after leaving. Reads the store only when the head has moved; calls that wait for the same head share a read.
+   */
+  memberAt(conversationId: Uint8Array, userId: bigint, headSeq: number): Promise<MemberRow | undefined>;
   /** The next `load` reads the store. */
   invalidate(conversationId: Uint8Array): void;
   /** Applies changes sequenced at `seq`, which the store may not show yet. Older changes than those known are ignored. */
@@ -45,11 +50,14 @@ class View implements MembershipView {
   readonly loadedMs: number;
   /** Every change up to here is in the rows. */
   readonly changedSeq: number;
+  /** The rows were read when this was committed. */
+  readonly headSeq: number;
   #present: readonly bigint[] | undefined;
 
-  constructor(rows: ReadonlyMap<bigint, MemberRow>, loadedMs: number) {
+  constructor(rows: ReadonlyMap<bigint, MemberRow>, loadedMs: number, headSeq = 0) {
     this.rows = rows;
     this.loadedMs = loadedMs;
+    this.headSeq = headSeq;
     let changedSeq = 0;
     for (const row of rows.values()) changedSeq = Math.max(changedSeq, row.joinSeq, row.leaveSeq);
     this.changedSeq = changedSeq;
@@ -81,7 +89,7 @@ function directView(conversationId: Uint8Array): View {
   const rows = directUsers(conversationId).map(
     (userId) => [userId, { conversationId, userId, role: 1, joinSeq: 1, leaveSeq: 0 }] as const,
   );
-  return new View(new Map(rows), Number.POSITIVE_INFINITY);
+  return new View(new Map(rows), Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
 }
 
 /** The row after a change; a change that the row already shows leaves it as it is. */
@@ -107,6 +115,8 @@ class Cache implements MembershipViews {
   readonly #now: () => number;
   readonly #views: BoundedMap<string, View>;
   readonly #loading = new Map<string, Promise<View>>();
+  /** The last read for memberAt of a conversation, and the head that it is for. */
+  readonly #readingAt = new Map<string, { readonly headSeq: number; readonly view: Promise<View> }>();
 
   constructor(options: MembershipViewsOptions) {
     this.#store = options.store;
@@ -140,6 +150,19 @@ class Cache implements MembershipViews {
     return (await this.load(conversationId)).member(userId);
   }
 
+  async memberAt(conversationId: Uint8Array, userId: bigint, headSeq: number): Promise<MemberRow | undefined> {
+    const known = this.get(conversationId);
+    if (known !== undefined && known.headSeq >= headSeq) return known.member(userId);
+    const key = conversationKey(conversationId);
+    const inHand = this.#readingAt.get(key);
+    if (inHand !== undefined && inHand.headSeq >= headSeq) return (await inHand.view).member(userId);
+    const view = this.#read(conversationId, key, headSeq).finally(() => {
+      if (this.#readingAt.get(key)?.view === view) this.#readingAt.delete(key);
+    });
+    this.#readingAt.set(key, { headSeq, view });
+    return (await view).member(userId);
+  }
+
   invalidate(conversationId: Uint8Array): void {
     const key = conversationKey(conversationId);
     this.#loading.delete(key);
@@ -153,10 +176,10 @@ class Cache implements MembershipViews {
     const rows = new Map(view.rows);
     for (const change of changes)
       rows.set(change.userId, changedRow(conversationId, rows.get(change.userId), seq, change));
-    this.#views.set(conversationKey(conversationId), new View(rows, view.loadedMs));
+    this.#views.set(conversationKey(conversationId), new View(rows, view.loadedMs, view.headSeq));
   }
 
-  async #read(conversationId: Uint8Array, key: string): Promise<View> {
+  async #read(conversationId: Uint8Array, key: string, headSeq = 0): Promise<View> {
     const loadedMs = this.#now();
     const rows = new Map((await this.#store.members(conversationId)).map((row) => [row.userId, row]));
     // The push side may have shown a change that the store did not have when it was read.
@@ -165,7 +188,7 @@ class Cache implements MembershipViews {
       const storedSeq = stored === undefined ? 0 : Math.max(stored.joinSeq, stored.leaveSeq);
       if (Math.max(known.joinSeq, known.leaveSeq) > storedSeq) rows.set(known.userId, known);
     }
-    const view = new View(rows, loadedMs);
+    const view = new View(rows, loadedMs, headSeq);
     this.#views.set(key, view);
     return view;
   }

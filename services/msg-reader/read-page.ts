@@ -23,20 +23,20 @@ export async function readableRanges(
   userId: bigint,
   conversationIds: readonly Uint8Array[],
 ): Promise<readonly ReadableRange[]> {
-  const stays = await Promise.all(conversationIds.map((id) => stayOf(membership, userId, id)));
   const heads = await store.heads(conversationIds);
+  const stays = await Promise.all(conversationIds.map((id, i) => stayOf(membership, userId, id, heads[i] ?? 0)));
   return stays.map(({ joinSeq, leaveSeq }, i) => {
     const headSeq = heads[i] ?? 0;
     return { firstSeq: joinSeq, headSeq: leaveSeq === 0 ? headSeq : Math.min(headSeq, leaveSeq - 1) };
   });
 }
 
-async function stayOf(membership: MembershipViews, userId: bigint, id: Uint8Array) {
+async function stayOf(membership: MembershipViews, userId: bigint, id: Uint8Array, headSeq: number) {
   if (!isGroupId(id)) {
     if (!directUsers(id).includes(userId)) throw new ChappeError("NOT_A_MEMBER");
     return { joinSeq: 1, leaveSeq: 0 };
   }
-  const row = await membership.memberOf(id, userId);
+  const row = await membership.memberAt(id, userId, headSeq);
   if (row === undefined) throw new ChappeError("NOT_A_MEMBER");
   return row;
 }

@@ -1,8 +1,7 @@
 import { MeshProcesses } from "@chappe/bench/support/mesh-processes.ts";
 import { closeCodes } from "@chappe/gen/errors.ts";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { startPersistenceEngines } from "../faults/persistence.ts";
-import type { HarmedEngines } from "../faults/signalling.ts";
+import { type StageEngines, startStageEngines } from "../faults/stage-engines.ts";
 import { callJson, registerUser } from "../support/http-user.ts";
 import { openSession } from "../support/socket-client.ts";
 
@@ -12,13 +11,13 @@ const users = 40;
 /** An order of magnitude, so that a machine with other work passes. */
 const mostP99Ms = 2_000;
 const mesh = new MeshProcesses();
-let engines: HarmedEngines;
+let engines: StageEngines;
 let doors: string[];
 let names = 0;
 
 beforeAll(async () => {
-  engines = await startPersistenceEngines();
-  const members = {
+  engines = await startStageEngines();
+  const members: Readonly<Record<string, string>> = {
     "route-1": "route",
     rest: "msg-writer,push,msg-proxy,msg-reader",
     "business-1": "business",
@@ -26,7 +25,7 @@ beforeAll(async () => {
     "login-1": "login,online",
     "login-2": "login,online",
   };
-  await mesh.start(members, 1, engines.env);
+  await mesh.start(members, 1, (name) => engines.envOf(members[name]!));
   doors = ["login-1", "login-2"].map((name) => `http://127.0.0.1:${mesh.port(name)}`);
 });
 afterAll(async () => {

@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { MeshProcesses } from "@chappe/bench/support/mesh-processes.ts";
 import { freePort } from "@chappe/mesh/dev-engines/free-port.ts";
 import { type EnvoyServer, startEnvoy } from "@chappe/mesh/dev-engines/start-envoy.ts";
+import { everyoneAcked, inFlightNow } from "./act.ts";
 import { framesOver, type TransportKind } from "./frames-over.ts";
+import { monotonicUs } from "./history-recorder.ts";
 import { type KillOptions, type KillResult, type LoadView, runUnderLoad, waitUntil } from "./run-under-load.ts";
 import type { Kill } from "./server-killer.ts";
-import { everyoneAcked, inFlightNow } from "./signalling.ts";
 
 /** What is done to Envoy, or to the Login processes behind it. */
 export type EnvoyAct = "kill envoy" | "drain envoy" | "scale to 3" | "scale to 1";
@@ -43,12 +44,13 @@ class EnvoyMesh {
     const settingsFile = join(this.#folder, "settings.json");
     writeFileSync(settingsFile, JSON.stringify(this.#settings));
     const members = { "route-1": "route", core: "core", "online-1": "online", "login-1": "login" };
-    await this.mesh.start(members, 1, {
+    const env = {
       CHAPPE_TRUSTED_PROXIES: "127.0.0.1",
       CHAPPE_ENVOY_DIRECTORY: this.#files,
       CHAPPE_ENVOY_SETTINGS_FILE: settingsFile,
       CHAPPE_DRAIN_MS: "3000",
-    });
+    };
+    await this.mesh.start(members, 1, () => env);
     await this.mesh.add("control", "envoy-control", []);
     if (!(await waitUntil(() => existsSync(join(this.#files, "eds-login_http.yaml")), fileTimeoutMs)))
       throw new Error("envoy-control has written no endpoints");
@@ -111,10 +113,10 @@ class EnvoyMesh {
 /** One act; then every client is served again. */
 async function performUnder(mesh: EnvoyMesh, act: EnvoyAct, on: LoadView): Promise<Kill> {
   const inFlight = await inFlightNow(on);
-  const startMs = performance.now();
+  const [startMs, startUs] = [performance.now(), monotonicUs()];
   await mesh.perform(act);
   await everyoneAcked(on);
-  return { inFlight, recoveryMs: performance.now() - startMs };
+  return { what: act, startUs, inFlight, recoveryMs: performance.now() - startMs, faked: 0 };
 }
 
 /** Load through Envoy over every transport while it and the Logins behind it come and go; then the checker decides. */

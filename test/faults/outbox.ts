@@ -51,6 +51,8 @@ export class Outbox {
   readonly #waiting: OutboxEntry[] = [];
   #connection: CallConnection | undefined;
   #inFlight = 0;
+  #acked = 0;
+  #failed = 0;
   #order = 0;
   #retryTimer: NodeJS.Timeout | undefined;
 
@@ -73,6 +75,16 @@ export class Outbox {
   /** Requests on the wire without an answer. */
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** Acks so far. */
+  get acked(): number {
+    return this.#acked;
+  }
+
+  /** Attempts that were refused or got no answer, so far. */
+  get failed(): number {
+    return this.#failed;
   }
 
   /** Takes a message and sends it as soon as possible. */
@@ -144,18 +156,20 @@ export class Outbox {
     this.#events.sending(entry);
     try {
       await connection.call(addresses.send, entry.request, entry.conversationId);
+      this.#acked++;
       this.#events.acked(entry);
       if (entry.state === "in flight") entry.state = "acked";
       entry.ackedMs = performance.now();
     } catch (error) {
-      await this.#failed(entry, error as CallError);
+      this.#failed++;
+      await this.#tryAgain(entry, error as CallError);
     } finally {
       this.#inFlight--;
       this.#pump();
     }
   }
 
-  async #failed(entry: OutboxEntry, error: CallError): Promise<void> {
+  async #tryAgain(entry: OutboxEntry, error: CallError): Promise<void> {
     if (entry.state === "done") return;
     entry.lastError = error.message;
     const state = error.retryable ? undefined : await this.#ask(entry);

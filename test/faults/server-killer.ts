@@ -1,5 +1,6 @@
 import { type ServerOptions, type ServerProcess, startServer } from "@chappe/bench/support/start-server.ts";
 import type { SeededRandom } from "../history/seeded-random.ts";
+import { monotonicUs } from "./history-recorder.ts";
 
 /** From the first ack after a start to the next kill. */
 const minQuietMs = 300;
@@ -10,10 +11,16 @@ const recoveryTimeoutMs = 60_000;
 
 /** One kill. */
 export interface Kill {
+  /** What was done. */
+  readonly what: string;
+  /** When, on the clock of the history. */
+  readonly startUs: number;
   /** Sends on the wire without an answer at that moment. */
   readonly inFlight: number;
   /** From the kill to the first ack after it, in milliseconds. */
   readonly recoveryMs: number;
+  /** Acks of sends that nothing can have stored. */
+  readonly faked: number;
 }
 
 /** What a killer needs. */
@@ -58,14 +65,14 @@ export class ServerKiller {
     const server = this.#server!;
     await wait(minQuietMs + random.next() * (maxQuietMs - minQuietMs));
     const inFlight = await this.#killInFlight(server);
-    const killedMs = performance.now();
+    const [killedMs, startUs] = [performance.now(), monotonicUs()];
     await server.exited;
     const acked = new Promise<void>((resolve) => {
       this.#onAck = resolve;
     });
     this.#server = await startServer({ ...this.#options.server, port: server.port });
     await Promise.race([acked, timeout(recoveryTimeoutMs, "no ack in time after a restart"), this.#died()]);
-    return { inFlight, recoveryMs: performance.now() - killedMs };
+    return { what: "kill", startUs, inFlight, recoveryMs: performance.now() - killedMs, faked: 0 };
   }
 
   /** SIGTERM. */

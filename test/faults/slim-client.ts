@@ -148,7 +148,7 @@ export class SlimClient {
     } while (pageToken !== "");
   }
 
-  /** Reads a whole conversation for the record, on request also who joined and left. Rejects with CallError. */
+  /** Reads a whole conversation for the record, on request also who joined and left. Rejects with CallError, NOT_YET among others. */
   async readAll(conversation: string, recordMembers: boolean): Promise<void> {
     const conversationId = Buffer.from(conversation, "hex");
     const on = { user: this.user, device: this.#device, conversation, final: true };
@@ -164,6 +164,9 @@ export class SlimClient {
       if (messages.length === 0) break;
       fromSeq = BigInt(messages.at(-1)!.seq + 1);
     }
+    // A push may overtake the commit, which reads wait for.
+    const shownSeq = this.#views.get(conversation)?.shownSeq ?? 0;
+    if (headSeq < shownSeq) throw new CallError("NOT_YET", `${shownSeq} was shown, the head is ${headSeq}`, true);
   }
 
   /** The records of membership are what the mesh went by; their seqs are the join and leave seqs. */
