@@ -56,4 +56,29 @@ describe("membership views", () => {
     nowMs += 51;
     expect(views.get(group)).toBeUndefined();
   });
+
+  it("knows of a leave as soon as the head is past it, however young the view", async () => {
+    const store = createStore([row(1n, 1), row(2n, 1)]);
+    const views = createMembershipViews({ store });
+    expect(await views.memberAt(group, 2n, 3)).toMatchObject({ leaveSeq: 0 });
+    store.rows[1] = row(2n, 1, 4);
+    expect(await views.memberOf(group, 2n)).toMatchObject({ leaveSeq: 0 });
+    expect(await views.memberAt(group, 2n, 3)).toMatchObject({ leaveSeq: 0 });
+    expect(await views.memberAt(group, 2n, 4)).toMatchObject({ leaveSeq: 4 });
+  });
+
+  it("shares a read among those who ask at the same head, and reads again for a later one", async () => {
+    let reads = 0;
+    const store = {
+      members: async () => {
+        reads++;
+        return [row(1n, 1)];
+      },
+    };
+    const views = createMembershipViews({ store });
+    await Promise.all([views.memberAt(group, 1n, 3), views.memberAt(group, 1n, 3), views.memberAt(group, 1n, 4)]);
+    expect(reads).toBe(2);
+    await views.memberAt(group, 1n, 4);
+    expect(reads).toBe(2);
+  });
 });
