@@ -18,8 +18,7 @@ interface Member {
   process: ServerProcess;
 }
 
-/** What is added to the environment of a process, by its name. */
-export type EnvironmentOf = (name: string) => Readonly<Record<string, string>>;
+type Environment = Readonly<Record<string, string>>;
 
 /** The processes of a mesh on a Redis Cluster of its own. */
 export class MeshProcesses {
@@ -27,18 +26,18 @@ export class MeshProcesses {
   readonly #members = new Map<string, Member>();
   readonly #certificates = new MeshCertificates(join(this.#directory, "certificates"));
   #redis: RedisServers | undefined;
-  #envOf: EnvironmentOf = () => ({});
+  #envOf: (name: string) => Environment = () => ({});
 
   /**
    * Starts the Redis Cluster (one server when `redisNodes` is 1) and these processes, "name=roles" each: Routes first,
-   * since the others wait for one. `envOf` is added to their environments.
+   * since the others wait for one. `env` is added to the environment of each, or what it answers for its name.
    */
   async start(
     members: Readonly<Record<string, string>>,
     redisNodes = defaultRedisNodes,
-    envOf: EnvironmentOf = () => ({}),
+    env: Environment | ((name: string) => Environment) = {},
   ): Promise<void> {
-    this.#envOf = envOf;
+    this.#envOf = typeof env === "function" ? env : () => env;
     writeFileSync(join(this.#directory, "link-secret"), randomBytes(32));
     this.#redis = await startRedis({ nodes: redisNodes });
     const isRoute = ([, roles]: [string, string]): boolean => roles === "route";

@@ -44,13 +44,12 @@ class EnvoyMesh {
     const settingsFile = join(this.#folder, "settings.json");
     writeFileSync(settingsFile, JSON.stringify(this.#settings));
     const members = { "route-1": "route", core: "core", "online-1": "online", "login-1": "login" };
-    const env = {
+    await this.mesh.start(members, 1, {
       CHAPPE_TRUSTED_PROXIES: "127.0.0.1",
       CHAPPE_ENVOY_DIRECTORY: this.#files,
       CHAPPE_ENVOY_SETTINGS_FILE: settingsFile,
       CHAPPE_DRAIN_MS: "3000",
-    };
-    await this.mesh.start(members, 1, () => env);
+    });
     await this.mesh.add("control", "envoy-control", []);
     if (!(await waitUntil(() => existsSync(join(this.#files, "eds-login_http.yaml")), fileTimeoutMs)))
       throw new Error("envoy-control has written no endpoints");

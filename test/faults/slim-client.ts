@@ -152,8 +152,8 @@ export class SlimClient {
   async readAll(conversation: string, recordMembers: boolean): Promise<void> {
     const conversationId = Buffer.from(conversation, "hex");
     const on = { user: this.user, device: this.#device, conversation, final: true };
-    let fromSeq = 1n;
-    for (let headSeq = 1n; fromSeq <= headSeq; ) {
+    let [fromSeq, headSeq] = [1n, 1n];
+    while (fromSeq <= headSeq) {
       const request = create(ListMessagesRequestSchema, { conversationId, fromSeq, limit: pageMessages });
       if (this.#connection === undefined) throw new CallError("LOST", "no connection", true);
       const page = await this.#connection.unary(addresses.listMessages, HistoryService.method.listMessages, request);
