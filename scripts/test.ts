@@ -8,8 +8,8 @@ import { root, runProgram } from "./run-program.ts";
 import { installSystemPrograms } from "./system-packages.ts";
 import { countsLine, parseCounts, type TestCounts } from "./test-counts.ts";
 
-/** A run that hangs fails instead of holding the machine; one on two calm cores takes less than half of this. */
-const testTimeoutMs = 50 * 60_000;
+/** A run that hangs fails instead of holding the machine; one on two calm cores takes a third of this. */
+const testTimeoutMs = 75 * 60_000;
 
 /** Runs vitest; a run that ends without counts, or with a bad code though no test failed, is one failure. */
 async function runTests(args: readonly string[]): Promise<TestCounts> {
