@@ -10,7 +10,9 @@ const say = (line: string): void => void writeSync(1, `${line}\n`);
 
 setTimeout(() => process.exit(3), maxLifeMs);
 try {
-  lockDirectory(directory);
+  const lock = lockDirectory(directory);
+  // Held on to: a lock that nobody refers to ends when its database is collected.
+  process.once("exit", () => lock.release());
 } catch (error) {
   say((error as Error).message);
   process.exit(2);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ChappeError } from "../../errors/chappe-error.ts";
 
-/** A held lock. */
+/** A held lock, for as long as something refers to it. */
 export interface DirectoryLock {
   /** Gives the directory free. Idempotent. */
   release(): void;
