@@ -35,7 +35,7 @@ const (
 	MessageKind_MESSAGE_KIND_USER MessageKind = 1
 	// Written by the mesh (membership).
 	MessageKind_MESSAGE_KIND_SYSTEM MessageKind = 2
-	// Its body was damaged; it keeps its seq.
+	// Its body was damaged; it keeps its seq and has no content.
 	MessageKind_MESSAGE_KIND_UNREADABLE MessageKind = 3
 )
 
@@ -149,6 +149,8 @@ const (
 	SendOutcome_SEND_OUTCOME_SEQUENCED SendOutcome = 1
 	// The same id came before with another body; that first one stands.
 	SendOutcome_SEND_OUTCOME_CONFLICT SendOutcome = 2
+	// Its body came to harm on the way: the seq holds a placeholder that says so. Send it again under a new id.
+	SendOutcome_SEND_OUTCOME_UNREADABLE SendOutcome = 3
 )
 
 // Enum value maps for SendOutcome.
@@ -157,11 +159,13 @@ var (
 		0: "SEND_OUTCOME_UNSPECIFIED",
 		1: "SEND_OUTCOME_SEQUENCED",
 		2: "SEND_OUTCOME_CONFLICT",
+		3: "SEND_OUTCOME_UNREADABLE",
 	}
 	SendOutcome_value = map[string]int32{
 		"SEND_OUTCOME_UNSPECIFIED": 0,
 		"SEND_OUTCOME_SEQUENCED":   1,
 		"SEND_OUTCOME_CONFLICT":    2,
+		"SEND_OUTCOME_UNREADABLE":  3,
 	}
 )
 
@@ -949,11 +953,12 @@ const file_chappe_msg_v1_message_proto_rawDesc = "" +
 	"\x17MEMBER_ROLE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12MEMBER_ROLE_MEMBER\x10\x01\x12\x15\n" +
 	"\x11MEMBER_ROLE_ADMIN\x10\x02\x12\x15\n" +
-	"\x11MEMBER_ROLE_OWNER\x10\x03*b\n" +
+	"\x11MEMBER_ROLE_OWNER\x10\x03*\x7f\n" +
 	"\vSendOutcome\x12\x1c\n" +
 	"\x18SEND_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16SEND_OUTCOME_SEQUENCED\x10\x01\x12\x19\n" +
-	"\x15SEND_OUTCOME_CONFLICT\x10\x02B\xa1\x01\n" +
+	"\x15SEND_OUTCOME_CONFLICT\x10\x02\x12\x1b\n" +
+	"\x17SEND_OUTCOME_UNREADABLE\x10\x03B\xa1\x01\n" +
 	"\x11com.chappe.msg.v1B\fMessageProtoP\x01Z(example.com/dice/gen/chappe/msg/v1;msgv1\xa2\x02\x03CMX\xaa\x02\rChappe.Msg.V1\xca\x02\rChappe\\Msg\\V1\xe2\x02\x19Chappe\\Msg\\V1\\GPBMetadata\xea\x02\x0fChappe::Msg::V1b\x06proto3"
 
 var (

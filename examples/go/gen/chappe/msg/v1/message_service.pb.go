@@ -39,6 +39,8 @@ const (
 	SendState_SEND_STATE_CONFLICT SendState = 3
 	// It is not on the log: it may be sent again.
 	SendState_SEND_STATE_NONE SendState = 4
+	// Its body came to harm on the way: the seq holds a placeholder. It may be sent again under a new id.
+	SendState_SEND_STATE_UNREADABLE SendState = 5
 )
 
 // Enum value maps for SendState.
@@ -49,6 +51,7 @@ var (
 		2: "SEND_STATE_NOT_YET",
 		3: "SEND_STATE_CONFLICT",
 		4: "SEND_STATE_NONE",
+		5: "SEND_STATE_UNREADABLE",
 	}
 	SendState_value = map[string]int32{
 		"SEND_STATE_UNSPECIFIED": 0,
@@ -56,6 +59,7 @@ var (
 		"SEND_STATE_NOT_YET":     2,
 		"SEND_STATE_CONFLICT":    3,
 		"SEND_STATE_NONE":        4,
+		"SEND_STATE_UNREADABLE":  5,
 	}
 )
 
@@ -462,7 +466,8 @@ func (*AppendMembershipResponse) Descriptor() ([]byte, []int) {
 	return file_chappe_msg_v1_message_service_proto_rawDescGZIP(), []int{6}
 }
 
-// Request of HistoryService.ListMessages. Of from_seq and before_seq at most one is set; neither = the newest page.
+// Request of HistoryService.ListMessages. At most one of from_seq, before_seq, from_time_ms and around_seq is set; none = the
+// newest page.
 type ListMessagesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The conversation.
@@ -472,7 +477,11 @@ type ListMessagesRequest struct {
 	// Backward: the page ends just before this.
 	BeforeSeq uint64 `protobuf:"varint,3,opt,name=before_seq,json=beforeSeq,proto3" json:"before_seq,omitempty"`
 	// At most so many; 0 = 50.
-	Limit         uint32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	Limit uint32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Forward: the page starts with the first message that the log took at or after this, Unix milliseconds up to the year 9999.
+	FromTimeMs uint64 `protobuf:"varint,5,opt,name=from_time_ms,json=fromTimeMs,proto3" json:"from_time_ms,omitempty"`
+	// Both ways: half of the page comes before this message, the rest starts with it.
+	AroundSeq     uint64 `protobuf:"varint,6,opt,name=around_seq,json=aroundSeq,proto3" json:"around_seq,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -531,6 +540,20 @@ func (x *ListMessagesRequest) GetBeforeSeq() uint64 {
 func (x *ListMessagesRequest) GetLimit() uint32 {
 	if x != nil {
 		return x.Limit
+	}
+	return 0
+}
+
+func (x *ListMessagesRequest) GetFromTimeMs() uint64 {
+	if x != nil {
+		return x.FromTimeMs
+	}
+	return 0
+}
+
+func (x *ListMessagesRequest) GetAroundSeq() uint64 {
+	if x != nil {
+		return x.AroundSeq
 	}
 	return 0
 }
@@ -792,13 +815,18 @@ const file_chappe_msg_v1_message_service_proto_rawDesc = "" +
 	"\n" +
 	"membership\x18\x03 \x01(\v2 .chappe.msg.v1.MembershipContentB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"membership\"\x1a\n" +
-	"\x18AppendMembershipResponse\"\xa1\x01\n" +
+	"\x18AppendMembershipResponse\"\xf1\x01\n" +
 	"\x13ListMessagesRequest\x120\n" +
 	"\x0fconversation_id\x18\x01 \x01(\fB\a\xbaH\x04z\x02h\x10R\x0econversationId\x12\x19\n" +
 	"\bfrom_seq\x18\x02 \x01(\x04R\afromSeq\x12\x1d\n" +
 	"\n" +
 	"before_seq\x18\x03 \x01(\x04R\tbeforeSeq\x12\x1e\n" +
-	"\x05limit\x18\x04 \x01(\rB\b\xbaH\x05*\x03\x18\xc8\x01R\x05limit\"\xab\x01\n" +
+	"\x05limit\x18\x04 \x01(\rB\b\xbaH\x05*\x03\x18\xc8\x01R\x05limit\x12/\n" +
+	"\ffrom_time_ms\x18\x05 \x01(\x04B\r\xbaH\n" +
+	"2\b\x18\xff\xb7\xff\x90\xfd\xce9R\n" +
+	"fromTimeMs\x12\x1d\n" +
+	"\n" +
+	"around_seq\x18\x06 \x01(\x04R\taroundSeq\"\xab\x01\n" +
 	"\x14ListMessagesResponse\x12'\n" +
 	"\x0fconversation_id\x18\x01 \x01(\fR\x0econversationId\x122\n" +
 	"\bmessages\x18\x02 \x03(\v2\x16.chappe.msg.v1.MessageR\bmessages\x12\x19\n" +
@@ -812,13 +840,14 @@ const file_chappe_msg_v1_message_service_proto_rawDesc = "" +
 	"\x06ranges\x18\x01 \x03(\v2\x17.chappe.msg.v1.SeqRangeB\n" +
 	"\xbaH\a\x92\x01\x04\b\x01\x10@R\x06ranges\"O\n" +
 	"\x12ListRangesResponse\x129\n" +
-	"\x05pages\x18\x01 \x03(\v2#.chappe.msg.v1.ListMessagesResponseR\x05pages*\x81\x01\n" +
+	"\x05pages\x18\x01 \x03(\v2#.chappe.msg.v1.ListMessagesResponseR\x05pages*\x9c\x01\n" +
 	"\tSendState\x12\x1a\n" +
 	"\x16SEND_STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSEND_STATE_SEQ\x10\x01\x12\x16\n" +
 	"\x12SEND_STATE_NOT_YET\x10\x02\x12\x17\n" +
 	"\x13SEND_STATE_CONFLICT\x10\x03\x12\x13\n" +
-	"\x0fSEND_STATE_NONE\x10\x042\x80\x03\n" +
+	"\x0fSEND_STATE_NONE\x10\x04\x12\x19\n" +
+	"\x15SEND_STATE_UNREADABLE\x10\x052\x80\x03\n" +
 	"\x0eMessageService\x12_\n" +
 	"\x04Send\x12\x1a.chappe.msg.v1.SendRequest\x1a\x1b.chappe.msg.v1.SendResponse\"\x1e\xf8\xbb\x18\x01\x80\xbc\x18\x02\x8a\xbc\x18\x0fconversation_id\x90\x02\x02\x12h\n" +
 	"\aGetSend\x12\x1d.chappe.msg.v1.GetSendRequest\x1a\x1e.chappe.msg.v1.GetSendResponse\"\x1e\xf8\xbb\x18\x02\x80\xbc\x18\x02\x8a\xbc\x18\x0fconversation_id\x90\x02\x01\x12\x8f\x01\n" +

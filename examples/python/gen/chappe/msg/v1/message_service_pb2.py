@@ -27,7 +27,7 @@ from chappe.mesh.v1 import options_pb2 as chappe_dot_mesh_dot_v1_dot_options__pb
 from chappe.msg.v1 import message_pb2 as chappe_dot_msg_dot_v1_dot_message__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#chappe/msg/v1/message_service.proto\x12\rchappe.msg.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63happe/mesh/v1/options.proto\x1a\x1b\x63happe/msg/v1/message.proto\"\xe3\x01\n\x0fOutgoingMessage\x12\x97\x01\n\x11\x63lient_message_id\x18\x01 \x01(\x0c\x42|\xbaHy\xba\x01v\n\x15\x63lient_message_id.len\x12\x36\x63lient_message_id must be empty or 16 bytes (a UUIDv7)\x1a%this.size() == 0 || this.size() == 16\x12\x36\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x1d.chappe.msg.v1.MessageContentB\x06\xbaH\x03\xc8\x01\x01\"m\n\x0bSendRequest\x12 \n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12<\n\x08messages\x18\x02 \x03(\x0b\x32\x1e.chappe.msg.v1.OutgoingMessageB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\"*\n\x0cSendResponse\x12\x1a\n\x12\x63lient_message_ids\x18\x01 \x03(\x0c\"\x86\x01\n\x0eGetSendRequest\x12 \n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\"\n\x11\x63lient_message_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12.\n\x07\x63ontent\x18\x03 \x01(\x0b\x32\x1d.chappe.msg.v1.MessageContent\"G\n\x0fGetSendResponse\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.chappe.msg.v1.SendState\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"\x9d\x01\n\x17\x41ppendMembershipRequest\x12 \n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\"\n\x11\x63lient_message_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12<\n\nmembership\x18\x03 \x01(\x0b\x32 .chappe.msg.v1.MembershipContentB\x06\xbaH\x03\xc8\x01\x01\"\x1a\n\x18\x41ppendMembershipResponse\"v\n\x13ListMessagesRequest\x12 \n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x10\n\x08\x66rom_seq\x18\x02 \x01(\x04\x12\x12\n\nbefore_seq\x18\x03 \x01(\x04\x12\x17\n\x05limit\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\"~\n\x14ListMessagesResponse\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x12(\n\x08messages\x18\x02 \x03(\x0b\x32\x16.chappe.msg.v1.Message\x12\x10\n\x08head_seq\x18\x03 \x01(\x04\x12\x11\n\tfirst_seq\x18\x04 \x01(\x04\"W\n\x08SeqRange\x12 \n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x19\n\x08\x66rom_seq\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02 \x00\x12\x0e\n\x06to_seq\x18\x03 \x01(\x04\"H\n\x11ListRangesRequest\x12\x33\n\x06ranges\x18\x01 \x03(\x0b\x32\x17.chappe.msg.v1.SeqRangeB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\"H\n\x12ListRangesResponse\x12\x32\n\x05pages\x18\x01 \x03(\x0b\x32#.chappe.msg.v1.ListMessagesResponse*\x81\x01\n\tSendState\x12\x1a\n\x16SEND_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSEND_STATE_SEQ\x10\x01\x12\x16\n\x12SEND_STATE_NOT_YET\x10\x02\x12\x17\n\x13SEND_STATE_CONFLICT\x10\x03\x12\x13\n\x0fSEND_STATE_NONE\x10\x04\x32\x80\x03\n\x0eMessageService\x12_\n\x04Send\x12\x1a.chappe.msg.v1.SendRequest\x1a\x1b.chappe.msg.v1.SendResponse\"\x1e\x90\x02\x02\xf8\xbb\x18\x01\x80\xbc\x18\x02\x8a\xbc\x18\x0f\x63onversation_id\x12h\n\x07GetSend\x12\x1d.chappe.msg.v1.GetSendRequest\x1a\x1e.chappe.msg.v1.GetSendResponse\"\x1e\x90\x02\x01\xf8\xbb\x18\x02\x80\xbc\x18\x02\x8a\xbc\x18\x0f\x63onversation_id\x12\x8f\x01\n\x10\x41ppendMembership\x12&.chappe.msg.v1.AppendMembershipRequest\x1a\'.chappe.msg.v1.AppendMembershipResponse\"*\x90\x02\x02\xf8\xbb\x18\x03\x80\xbc\x18\x03\x8a\xbc\x18\x0f\x63onversation_id\x92\xbc\x18\x08\x62usiness\x1a\x11\xa8\xbb\x18\n\xb2\xbb\x18\tmsg-proxy2\xea\x01\n\x0eHistoryService\x12\x64\n\x0cListMessages\x12\".chappe.msg.v1.ListMessagesRequest\x1a#.chappe.msg.v1.ListMessagesResponse\"\x0b\x90\x02\x01\xf8\xbb\x18\x01\x80\xbc\x18\x02\x12^\n\nListRanges\x12 .chappe.msg.v1.ListRangesRequest\x1a!.chappe.msg.v1.ListRangesResponse\"\x0b\x90\x02\x01\xf8\xbb\x18\x02\x80\xbc\x18\x02\x1a\x12\xa8\xbb\x18\x0b\xb2\xbb\x18\nmsg-readerb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#chappe/msg/v1/message_service.proto\x12\rchappe.msg.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63happe/mesh/v1/options.proto\x1a\x1b\x63happe/msg/v1/message.proto\"\xe3\x01\n\x0fOutgoingMessage\x12\x97\x01\n\x11\x63lient_message_id\x18\x01 \x01(\x0c\x42|\xbaHy\xba\x01v\n\x15\x63lient_message_id.len\x12\x36\x63lient_message_id must be empty or 16 bytes (a UUIDv7)\x1a%this.size() == 0 || this.size() == 16\x12\x36\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x1d.chappe.msg.v1.MessageContentB\x06\xbaH\x03\xc8\x01\x01\"m\n\x0bSendRequest\x12 \n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12<\n\x08messages\x18\x02 \x03(\x0b\x32\x1e.chappe.msg.v1.OutgoingMessageB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\"*\n\x0cSendResponse\x12\x1a\n\x12\x63lient_message_ids\x18\x01 \x03(\x0c\"\x86\x01\n\x0eGetSendRequest\x12 \n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\"\n\x11\x63lient_message_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12.\n\x07\x63ontent\x18\x03 \x01(\x0b\x32\x1d.chappe.msg.v1.MessageContent\"G\n\x0fGetSendResponse\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.chappe.msg.v1.SendState\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"\x9d\x01\n\x17\x41ppendMembershipRequest\x12 \n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\"\n\x11\x63lient_message_id\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12<\n\nmembership\x18\x03 \x01(\x0b\x32 .chappe.msg.v1.MembershipContentB\x06\xbaH\x03\xc8\x01\x01\"\x1a\n\x18\x41ppendMembershipResponse\"\xaf\x01\n\x13ListMessagesRequest\x12 \n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x10\n\x08\x66rom_seq\x18\x02 \x01(\x04\x12\x12\n\nbefore_seq\x18\x03 \x01(\x04\x12\x17\n\x05limit\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\xc8\x01\x12#\n\x0c\x66rom_time_ms\x18\x05 \x01(\x04\x42\r\xbaH\n2\x08\x18\xff\xb7\xff\x90\xfd\xce\x39\x12\x12\n\naround_seq\x18\x06 \x01(\x04\"~\n\x14ListMessagesResponse\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x12(\n\x08messages\x18\x02 \x03(\x0b\x32\x16.chappe.msg.v1.Message\x12\x10\n\x08head_seq\x18\x03 \x01(\x04\x12\x11\n\tfirst_seq\x18\x04 \x01(\x04\"W\n\x08SeqRange\x12 \n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x19\n\x08\x66rom_seq\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02 \x00\x12\x0e\n\x06to_seq\x18\x03 \x01(\x04\"H\n\x11ListRangesRequest\x12\x33\n\x06ranges\x18\x01 \x03(\x0b\x32\x17.chappe.msg.v1.SeqRangeB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\"H\n\x12ListRangesResponse\x12\x32\n\x05pages\x18\x01 \x03(\x0b\x32#.chappe.msg.v1.ListMessagesResponse*\x9c\x01\n\tSendState\x12\x1a\n\x16SEND_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSEND_STATE_SEQ\x10\x01\x12\x16\n\x12SEND_STATE_NOT_YET\x10\x02\x12\x17\n\x13SEND_STATE_CONFLICT\x10\x03\x12\x13\n\x0fSEND_STATE_NONE\x10\x04\x12\x19\n\x15SEND_STATE_UNREADABLE\x10\x05\x32\x80\x03\n\x0eMessageService\x12_\n\x04Send\x12\x1a.chappe.msg.v1.SendRequest\x1a\x1b.chappe.msg.v1.SendResponse\"\x1e\x90\x02\x02\xf8\xbb\x18\x01\x80\xbc\x18\x02\x8a\xbc\x18\x0f\x63onversation_id\x12h\n\x07GetSend\x12\x1d.chappe.msg.v1.GetSendRequest\x1a\x1e.chappe.msg.v1.GetSendResponse\"\x1e\x90\x02\x01\xf8\xbb\x18\x02\x80\xbc\x18\x02\x8a\xbc\x18\x0f\x63onversation_id\x12\x8f\x01\n\x10\x41ppendMembership\x12&.chappe.msg.v1.AppendMembershipRequest\x1a\'.chappe.msg.v1.AppendMembershipResponse\"*\x90\x02\x02\xf8\xbb\x18\x03\x80\xbc\x18\x03\x8a\xbc\x18\x0f\x63onversation_id\x92\xbc\x18\x08\x62usiness\x1a\x11\xa8\xbb\x18\n\xb2\xbb\x18\tmsg-proxy2\xea\x01\n\x0eHistoryService\x12\x64\n\x0cListMessages\x12\".chappe.msg.v1.ListMessagesRequest\x1a#.chappe.msg.v1.ListMessagesResponse\"\x0b\x90\x02\x01\xf8\xbb\x18\x01\x80\xbc\x18\x02\x12^\n\nListRanges\x12 .chappe.msg.v1.ListRangesRequest\x1a!.chappe.msg.v1.ListRangesResponse\"\x0b\x90\x02\x01\xf8\xbb\x18\x02\x80\xbc\x18\x02\x1a\x12\xa8\xbb\x18\x0b\xb2\xbb\x18\nmsg-readerb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,6 +56,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['conversation_id']._serialized_options = b'\272H\004z\002h\020'
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['limit']._loaded_options = None
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\005*\003\030\310\001'
+  _globals['_LISTMESSAGESREQUEST'].fields_by_name['from_time_ms']._loaded_options = None
+  _globals['_LISTMESSAGESREQUEST'].fields_by_name['from_time_ms']._serialized_options = b'\272H\n2\010\030\377\267\377\220\375\3169'
   _globals['_SEQRANGE'].fields_by_name['conversation_id']._loaded_options = None
   _globals['_SEQRANGE'].fields_by_name['conversation_id']._serialized_options = b'\272H\004z\002h\020'
   _globals['_SEQRANGE'].fields_by_name['from_seq']._loaded_options = None
@@ -76,8 +78,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HISTORYSERVICE'].methods_by_name['ListMessages']._serialized_options = b'\220\002\001\370\273\030\001\200\274\030\002'
   _globals['_HISTORYSERVICE'].methods_by_name['ListRanges']._loaded_options = None
   _globals['_HISTORYSERVICE'].methods_by_name['ListRanges']._serialized_options = b'\220\002\001\370\273\030\002\200\274\030\002'
-  _globals['_SENDSTATE']._serialized_start=1411
-  _globals['_SENDSTATE']._serialized_end=1540
+  _globals['_SENDSTATE']._serialized_start=1469
+  _globals['_SENDSTATE']._serialized_end=1625
   _globals['_OUTGOINGMESSAGE']._serialized_start=143
   _globals['_OUTGOINGMESSAGE']._serialized_end=370
   _globals['_SENDREQUEST']._serialized_start=372
@@ -92,18 +94,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPENDMEMBERSHIPREQUEST']._serialized_end=895
   _globals['_APPENDMEMBERSHIPRESPONSE']._serialized_start=897
   _globals['_APPENDMEMBERSHIPRESPONSE']._serialized_end=923
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=925
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=1043
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1045
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1171
-  _globals['_SEQRANGE']._serialized_start=1173
-  _globals['_SEQRANGE']._serialized_end=1260
-  _globals['_LISTRANGESREQUEST']._serialized_start=1262
-  _globals['_LISTRANGESREQUEST']._serialized_end=1334
-  _globals['_LISTRANGESRESPONSE']._serialized_start=1336
-  _globals['_LISTRANGESRESPONSE']._serialized_end=1408
-  _globals['_MESSAGESERVICE']._serialized_start=1543
-  _globals['_MESSAGESERVICE']._serialized_end=1927
-  _globals['_HISTORYSERVICE']._serialized_start=1930
-  _globals['_HISTORYSERVICE']._serialized_end=2164
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=926
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=1101
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1103
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1229
+  _globals['_SEQRANGE']._serialized_start=1231
+  _globals['_SEQRANGE']._serialized_end=1318
+  _globals['_LISTRANGESREQUEST']._serialized_start=1320
+  _globals['_LISTRANGESREQUEST']._serialized_end=1392
+  _globals['_LISTRANGESRESPONSE']._serialized_start=1394
+  _globals['_LISTRANGESRESPONSE']._serialized_end=1466
+  _globals['_MESSAGESERVICE']._serialized_start=1628
+  _globals['_MESSAGESERVICE']._serialized_end=2012
+  _globals['_HISTORYSERVICE']._serialized_start=2015
+  _globals['_HISTORYSERVICE']._serialized_end=2249
 # @@protoc_insertion_point(module_scope)
