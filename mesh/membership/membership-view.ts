@@ -22,7 +22,7 @@ export interface MembershipViewsOptions {
   readonly maxViews?: number;
   /** @default limits.membershipViewMaxAgeMs */
   readonly maxAgeMs?: number;
-  /** Unix milliseconds. @default Date.now */
+  /** Monotonic milliseconds: a clock set back must not keep a removed member in. @default performance.now */
   readonly now?: () => number;
 }
 
@@ -121,7 +121,7 @@ class Cache implements MembershipViews {
   constructor(options: MembershipViewsOptions) {
     this.#store = options.store;
     this.#maxAgeMs = options.maxAgeMs ?? limits.membershipViewMaxAgeMs;
-    this.#now = options.now ?? Date.now;
+    this.#now = options.now ?? (() => performance.now());
     this.#views = new BoundedMap(options.maxViews ?? limits.maxMembershipViews);
   }
 

@@ -69,7 +69,9 @@ export function createSendAdmission(options: SendAdmissionOptions): SendAdmissio
         bucket = { tokens: burst, atMs };
         buckets.set(userId, bucket);
       }
-      bucket.tokens = Math.min(burst, bucket.tokens + ((atMs - bucket.atMs) / 1000) * sendsPerSecondPerUser);
+      // A clock that is set back takes nothing away: an hour of missing tokens would be an hour of refusals.
+      const passedMs = Math.max(0, atMs - bucket.atMs);
+      bucket.tokens = Math.min(burst, bucket.tokens + (passedMs / 1000) * sendsPerSecondPerUser);
       bucket.atMs = atMs;
       if (bucket.tokens < messages) {
         const retryAfterMs = Math.ceil(((messages - bucket.tokens) / sendsPerSecondPerUser) * 1000);

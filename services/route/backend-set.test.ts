@@ -97,6 +97,16 @@ it("leaves out a backend that fails in a row, takes it back later, and leaves it
   expect(await answerOf(set.call(callOf(), false))).toBe("bad");
 });
 
+it("takes a backend back at once when the clock is set back", async () => {
+  add("bad", "UNAVAILABLE");
+  add("good");
+  for (let calls = 0; calls < 2 * limits.outlierFailures; calls++) await answerOf(set.call(callOf(), false));
+  nowMs -= limits.maxOutlierEjectMs;
+  asked = [];
+  for (let calls = 0; calls < 4; calls++) await answerOf(set.call(callOf(), false));
+  expect(asked).toContain("bad");
+});
+
 it("never leaves out more than half of them", async () => {
   for (const id of ["a", "b", "c"]) add(id, "UNAVAILABLE");
   for (let calls = 0; calls < 60; calls++) await answerOf(set.call(callOf(), false));

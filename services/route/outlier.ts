@@ -16,7 +16,9 @@ export class Outlier {
   #ejectedUntilMs = 0;
 
   isEjected(nowMs: number): boolean {
-    return nowMs < this.#ejectedUntilMs;
+    const leftMs = this.#ejectedUntilMs - nowMs;
+    // More than the longest time is left only when the clock was set back.
+    return leftMs > 0 && leftMs <= limits.maxOutlierEjectMs;
   }
 
   onSuccess(): void {

@@ -36,7 +36,7 @@ export class Lease {
   readonly #ended = Promise.withResolvers<void>();
   #registered = false;
   #over = false;
-  #heardMs = Date.now();
+  #heardMs = performance.now();
   #timer: NodeJS.Timeout;
 
   constructor(stream: Stream, handler: LeaseHandler) {
@@ -92,7 +92,7 @@ export class Lease {
   }
 
   #onRequest({ event }: RegisterRequest): void {
-    this.#heardMs = Date.now();
+    this.#heardMs = performance.now();
     if (this.#over) return;
     if (event.case === "registration" && !this.#registered) void this.#register(event.value);
     else if (!this.#registered) this.end(invalidArgument("event", "oneof", "the first one must be the registration"));
@@ -114,7 +114,7 @@ export class Lease {
 
   #ping(): void {
     if (this.#over) return;
-    if (Date.now() - this.#heardMs > limits.registrySilenceMs) {
+    if (performance.now() - this.#heardMs > limits.registrySilenceMs) {
       this.end(new ChappeError("DEADLINE_EXCEEDED", "The server has not answered pings."));
       return;
     }

@@ -44,7 +44,9 @@ for (const [name, signal] of [
     const sends = [];
     for (let i = 1; i <= 30; i++) {
       sends.push(anna.send(direct, { text: `${i}` }));
-      if (i === 10) process.kill(server.pid, signal);
+      // Some before the jump, so that what the server remembers by the clock is there; some in flight during it.
+      if (i === 10) await Promise.all(sends.map((send) => send.sequenced));
+      if (i === 15) process.kill(server.pid, signal);
       if (i % 10 === 0) await pause(settleMs);
     }
     const seqs = await Promise.all(sends.map((send) => send.sequenced));

@@ -14,6 +14,8 @@ export interface ClientLimits {
   /** Backoff of refused calls: full jitter between 0 and base * 2^n, at most max. */
   readonly retryBaseMs: number;
   readonly retryMaxMs: number;
+  /** The longest that a server's word of when to come back is believed. */
+  readonly maxRetryAfterMs: number;
   /** Backoff of connections, same rule. */
   readonly reconnectBaseMs: number;
   readonly reconnectMaxMs: number;
@@ -65,6 +67,7 @@ export const defaultLimits: ClientLimits = Object.freeze({
   notYetRetryMs: 50,
   retryBaseMs: 200,
   retryMaxMs: 10_000,
+  maxRetryAfterMs: 60_000,
   reconnectBaseMs: 500,
   reconnectMaxMs: 60_000,
   stableConnectionMs: 5_000,

@@ -72,6 +72,8 @@ describe("a resend", () => {
     expect(retryDelayMs(error, 0, defaultLimits, () => 0)).toBe(600);
     expect(retryDelayMs(error, 3, defaultLimits, () => 1)).toBe(600 + 8 * defaultLimits.retryBaseMs);
     expect(retryDelayMs(error, 99, defaultLimits, () => 1)).toBe(600 + defaultLimits.retryMaxMs);
+    const anHour = new ChappeClientError("RATE_LIMITED", undefined, { retryAfterMs: 3_600_000 });
+    expect(retryDelayMs(anHour, 0, defaultLimits, () => 0)).toBe(defaultLimits.maxRetryAfterMs);
   });
 
   test("that is refused for good is no failure when the first attempt has a seq", async () => {

@@ -97,12 +97,13 @@ export function createSendCalls(
   };
 }
 
-/** How long to wait before a refused call is made again: at least what the server named, else the client's backoff. */
+/** How long to wait before a refused call is made again: what the server named, within bounds, and the client's backoff. */
 export function retryDelayMs(
   error: ChappeClientError,
   attempt: number,
   limits: ClientLimits,
   random: () => number,
 ): number {
-  return error.retryAfterMs + fullJitterMs(attempt, limits.retryBaseMs, limits.retryMaxMs, random);
+  const namedMs = Math.min(error.retryAfterMs, limits.maxRetryAfterMs);
+  return namedMs + fullJitterMs(attempt, limits.retryBaseMs, limits.retryMaxMs, random);
 }
