@@ -10,6 +10,13 @@ export const telemetryLimits = Object.freeze({
   /** Spans of one message that one process exports; links of one span. */
   maxSpansPerTrace: 512,
   maxSpanLinks: 8,
+  /** Spans of one report of a client, reports of one connection a second and at once; how old such spans
+   * may be, and how far ahead the clock they were taken with. */
+  maxClientSpans: 256,
+  clientReportsPerSecond: 1,
+  clientReportBurst: 4,
+  clientSpanMaxAgeMs: 60_000,
+  clientSpanAheadMs: 2_000,
   /** Age from which a message is late, and beyond which that is no news: it waited with its sender. */
   slowMessageMs: 1_000,
   slowMessageMaxMs: 60_000,

@@ -1,5 +1,6 @@
 import { errorRegistry } from "@chappe/gen/errors.ts";
 import { Hop } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
+import { isClientHop } from "./client-hop.ts";
 import type { HopRing } from "./hop-ring.ts";
 import type { Match } from "./match-marks.ts";
 import { partOfConnection, spanIdOf } from "./span-id.ts";
@@ -16,6 +17,8 @@ export interface HopSpan {
   readonly parentSpanId: string | undefined;
   readonly name: string;
   readonly kind: HopKind;
+  /** A client tells of it. */
+  readonly isOfClient: boolean;
   /** Unix milliseconds. */
   readonly startMs: number;
   readonly endMs: number;
@@ -30,7 +33,7 @@ const errorNames: ReadonlyMap<number, string> = new Map(
   Object.values(errorRegistry).map(({ number, name }) => [number, name]),
 );
 
-/** Flags of entries. */
+/** Flags of entries; a client has a span when it said so with the packet. */
 export const hopFlags = { isEntry: 1, hasClientSpan: 2 } as const;
 
 interface HopShape {
@@ -49,6 +52,7 @@ const onLog = (operation: string, destination: string) => ({
 });
 
 const shapes: Readonly<Partial<Record<Hop, HopShape>>> = {
+  [Hop.CLIENT_SEND]: { name: "client send", kind: "client", after: Hop.UNSPECIFIED, attributes: sendMethod },
   [Hop.LOGIN_IN]: { name: "login in", kind: "server", after: Hop.CLIENT_SEND, attributes: sendMethod },
   [Hop.ROUTE_UP]: { name: "route up", kind: "internal", after: Hop.LOGIN_IN, attributes: sendMethod },
   [Hop.AUTHORISE]: { name: "msg-proxy authorise", kind: "internal", after: Hop.ROUTE_UP, attributes: sendMethod },
@@ -81,6 +85,7 @@ const shapes: Readonly<Partial<Record<Hop, HopShape>>> = {
   [Hop.PUSH_WORKER]: { name: "push-worker deliver", kind: "client", after: Hop.RESOLVE, attributes: deliverMethod },
   [Hop.ROUTE_DOWN]: { name: "route down", kind: "internal", after: Hop.PUSH_WORKER, attributes: deliverMethod },
   [Hop.LOGIN_OUT]: { name: "login out", kind: "server", after: Hop.ROUTE_DOWN, attributes: deliverMethod },
+  [Hop.DEVICE_RECEIVE]: { name: "device receive", kind: "consumer", after: Hop.LOGIN_OUT, attributes: {} },
   [Hop.DEVICE_ACK]: { name: "device ack", kind: "server", after: Hop.DEVICE_RECEIVE, attributes: {} },
 };
 
@@ -91,25 +96,28 @@ export interface SpanPlace {
   readonly selfPart: number;
 }
 
+const deviceHops: ReadonlySet<number> = new Set([Hop.DEVICE_PUSHED, Hop.DEVICE_RECEIVE, Hop.DEVICE_ACK]);
+
 function partOf(ring: HopRing, at: number, hop: Hop): number {
-  if (hop === Hop.DEVICE_ACK) return partOfConnection(ring.connection[at]!);
+  if (deviceHops.has(hop)) return partOfConnection(ring.connection[at]!);
   return hop === Hop.PUSH_WORKER || hop === Hop.ROUTE_DOWN || hop === Hop.LOGIN_OUT ? ring.peer[at]! : 0;
 }
 
 function parentOf(ring: HopRing, { at, mark }: Match, hop: Hop, after: Hop, place: SpanPlace): string | undefined {
   const flags = ring.flags[at]!;
-  if ((flags & hopFlags.isEntry) !== 0) return undefined;
-  const hasClientSpan = (flags & hopFlags.hasClientSpan) !== 0;
+  if ((flags & hopFlags.isEntry) !== 0 || hop === Hop.CLIENT_SEND) return undefined;
   const { id } = mark;
   switch (hop) {
     case Hop.LOGIN_IN:
-      return hasClientSpan ? spanIdOf(id, Hop.CLIENT_SEND) : undefined;
+      return mark.askedOf === 0n ? undefined : spanIdOf(id, Hop.CLIENT_SEND);
+    case Hop.DEVICE_RECEIVE:
+      return spanIdOf(id, after, place.selfPart);
     case Hop.ROUTE_DOWN:
       return spanIdOf(id, after, ring.peer[at]!);
     case Hop.LOGIN_OUT:
       return spanIdOf(id, place.hasRoute ? after : Hop.PUSH_WORKER, ring.peer[at]!);
     case Hop.DEVICE_ACK:
-      return hasClientSpan
+      return mark.isPushTraced && (flags & hopFlags.hasClientSpan) !== 0
         ? spanIdOf(id, after, partOfConnection(ring.connection[at]!))
         : spanIdOf(id, Hop.LOGIN_OUT, place.selfPart);
     default:
@@ -125,10 +133,17 @@ function attributesOf(ring: HopRing, at: number, hop: Hop): Record<string, strin
   return attributes;
 }
 
+const keyOf = (hop: Hop, part: number): string => `${hop}/${part}`;
+
 /** The key under which a span is exported once. */
 export function spanKeyOf(ring: HopRing, at: number): string {
   const hop = ring.hop[at]! as Hop;
-  return `${hop}/${partOf(ring, at, hop)}`;
+  return keyOf(hop, partOf(ring, at, hop));
+}
+
+/** The key of a hop of a client, or of a push to it. */
+export function clientSpanKeyOf(hop: Hop, connectionId: bigint): string {
+  return keyOf(hop, deviceHops.has(hop) ? partOfConnection(connectionId) : 0);
 }
 
 /** The span of a match; undefined for hops that are no spans. `attempt` counts spans of the same key before it. */
@@ -149,6 +164,7 @@ export function toSpan(
     parentSpanId: parentOf(ring, match, hop, shape.after, place),
     name: shape.name,
     kind: shape.kind,
+    isOfClient: isClientHop(hop),
     startMs,
     endMs: ring.endMs[at]! || startMs,
     attributes: { ...shape.attributes, ...attributesOf(ring, at, hop) },

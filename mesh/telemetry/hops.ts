@@ -1,6 +1,7 @@
 import type { Hop } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
 import type { TracedMessage } from "../codec/traced-message.ts";
 import type { Delivery } from "../rpc/delivery.ts";
+import type { ClientSpanFields } from "./client-hop.ts";
 
 /** A message as hops know it. */
 export interface HopMessage {
@@ -26,13 +27,16 @@ export interface HopRun {
 export interface Hops {
   /** Place of the next entry. */
   readonly cursor: number;
+  /** Whether spans of clients are wanted. */
+  readonly takesClientSpans: boolean;
   /** Unix milliseconds, finer than Date.now. */
   now(): number;
   /**
    * The messages of an encoded SendRequest come in. `context` is what came with the call; the answer is what goes on with it:
-   * empty unless a message of it is traced. `fromClient` = the context is a client's and proves nothing.
+   * empty unless a message of it is traced. `fromClient` = the context is a client's and proves nothing. `connectionId` =
+   * whom to ask for the span that such a context may name; 0n = nobody.
    */
-  sendSeen(hop: Hop, payload: Uint8Array, context: Uint8Array, fromClient: boolean): Uint8Array;
+  sendSeen(hop: Hop, payload: Uint8Array, context: Uint8Array, fromClient: boolean, connectionId?: bigint): Uint8Array;
   /** What goes on of a client's context with a call that is no Send: it decides nothing that the policy does not. */
   admit(context: Uint8Array): Uint8Array;
   /** The context for messages over HTTP, whose `context` is the client's: empty unless support asks for them. */
@@ -66,6 +70,8 @@ export interface Hops {
   pushContext(delivery: Delivery): Uint8Array;
   /** A device has everything up to `seq`; `context` came with the acknowledgement. */
   acknowledged(conversationId: Uint8Array, seq: number, connectionId: bigint, context: Uint8Array): void;
+  /** A client tells what it saw of a message; passed over unless it was asked, or had the message pushed with a context. */
+  clientSpan(span: ClientSpanFields, connectionId: bigint): void;
 }
 
 const nothing = new Uint8Array(0);
@@ -73,6 +79,7 @@ const nothing = new Uint8Array(0);
 /** Hops that nobody remembers. */
 export const noHops: Hops = Object.freeze({
   cursor: 0,
+  takesClientSpans: false,
   now: () => 0,
   sendSeen: (_hop: Hop, _payload: Uint8Array, context: Uint8Array) => context,
   admit: (context: Uint8Array) => context,
@@ -89,4 +96,5 @@ export const noHops: Hops = Object.freeze({
   delivered: () => {},
   pushContext: () => nothing,
   acknowledged: () => {},
+  clientSpan: () => {},
 });

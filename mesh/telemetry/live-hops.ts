@@ -4,6 +4,7 @@ import { emptyBytes } from "../codec/wire-reader.ts";
 import { limits } from "../limits.ts";
 import type { Delivery } from "../rpc/delivery.ts";
 import { AckBook } from "./ack-book.ts";
+import type { ClientSpanFields } from "./client-hop.ts";
 import { HopRing } from "./hop-ring.ts";
 import { hopFlags } from "./hop-spans.ts";
 import type { HopMessage, HopRun, Hops } from "./hops.ts";
@@ -12,15 +13,15 @@ import type { Mark, MarkFields } from "./marks.ts";
 import * as peek from "./peek.ts";
 import { isSampled, isSampledAt, rateOf } from "./sampling.ts";
 import { partOfName, spanIdOf } from "./span-id.ts";
-import { SpanMaker } from "./span-maker.ts";
+import { type AskClient, SpanMaker } from "./span-maker.ts";
 import type { SpanSink } from "./span-sink.ts";
 import {
   forcedContext,
   isForced,
   joinContexts,
   messageIdOf,
+  namesMessage,
   parseTraceparent,
-  traceIdHex,
   traceparentBytes,
   traceparentOf,
 } from "./trace-context.ts";
@@ -45,6 +46,8 @@ export interface LiveHopsOptions {
   readonly hasRoute: boolean;
   /** Takes marks to the other processes. @default there are none */
   readonly onSpread?: (marks: readonly Mark[]) => void;
+  /** Asks a client for its span. @default no client is here */
+  readonly askClient?: AskClient;
   /** Unix milliseconds. @default the clock of the process */
   readonly now?: () => number;
 }
@@ -66,36 +69,53 @@ export class LiveHops implements Hops {
   readonly #selfPart: number;
 
   constructor(options: LiveHopsOptions) {
-    const { instanceId, ringEntries, rate, sink, hasRoute, onSpread = () => {}, now = createTurnClock() } = options;
+    const { instanceId, ringEntries, rate, sink, hasRoute, now = createTurnClock() } = options;
+    const { onSpread = () => {}, askClient = () => false } = options;
     this.#options = options;
     this.now = now;
     this.ring = new HopRing(ringEntries);
     this.#threshold = rate * 0x1_0000_0000;
     this.#selfPart = partOfName(instanceId);
     const place = { hasRoute, selfPart: this.#selfPart };
-    this.spans = sink === undefined ? undefined : new SpanMaker({ ring: this.ring, sink, place, now, onSpread });
+    this.spans =
+      sink === undefined ? undefined : new SpanMaker({ ring: this.ring, sink, place, now, onSpread, askClient });
   }
 
   get cursor(): number {
     return this.ring.next;
   }
 
-  sendSeen(hop: Hop, payload: Uint8Array, context: Uint8Array, fromClient: boolean): Uint8Array {
+  get takesClientSpans(): boolean {
+    return this.spans !== undefined;
+  }
+
+  sendSeen(
+    hop: Hop,
+    payload: Uint8Array,
+    context: Uint8Array,
+    fromClient: boolean,
+    connectionId: bigint = 0n,
+  ): Uint8Array {
     if (peek.peekConversation(payload) < 0) return emptyBytes;
     const startMs = this.now();
     const endMs = hop === Hop.LOGIN_IN ? 0 : startMs;
     const conversation = peek.conversationHashAt(payload, 2);
     const forced = context.length > 0 && (fromClient ? this.#isSupport(context) : isForced(context));
+    const hasClientSpan = connectionId !== 0n && context.length > 0 && isOfFirst(context, payload);
     let firstTraced = -1;
     for (let item: number = peek.firstItemAt; item < payload.length; item = peek.nextItem(payload, item)) {
       const idAt = peek.peekSendId(payload, item);
       if (idAt < 0) break;
       const at = this.ring.addMessage(hop, startMs, endMs, payload, idAt);
       this.ring.conversation[at] = conversation;
+      if (hasClientSpan) {
+        this.ring.flags[at] = hopFlags.hasClientSpan;
+        this.ring.connection[at] = connectionId;
+      }
       if (this.spans === undefined || !(forced || this.#isDirectSample(payload, idAt))) continue;
       if (firstTraced < 0) firstTraced = idAt;
       const mark = this.spans.mark({ id: payload.subarray(idAt, idAt + 16) }, false);
-      if (fromClient && context.length > 0) this.#rememberClient(context, payload, at, mark);
+      if (fromClient && !hasClientSpan && mark !== undefined) mark.clientLink = parseTraceparent(context);
     }
     if (!fromClient) return context;
     if (firstTraced < 0) return emptyBytes;
@@ -213,7 +233,7 @@ export class LiveHops implements Hops {
       this.ring.lastSeq[at] = lastSeq;
       this.ring.peer[at] = part;
     });
-    if (isTraced) for (const delivery of decodeDeliveries(payload)) this.#markTraced(delivery);
+    if (isTraced) for (const delivery of decodeDeliveries(payload)) this.#markTraced(delivery, false);
   }
 
   delivered(delivery: Delivery, gone: number): void {
@@ -271,6 +291,12 @@ export class LiveHops implements Hops {
     await this.spans?.close();
   }
 
+  clientSpan(span: ClientSpanFields, connectionId: bigint): void {
+    const nowMs = this.now();
+    if (nowMs - span.startMs > limits.clientSpanMaxAgeMs || span.endMs > nowMs + limits.clientSpanAheadMs) return;
+    if (span.startMs <= span.endMs) this.spans?.addClientSpan(span, connectionId);
+  }
+
   #addRun(hop: Hop, run: HopRun, startMs: number, endMs: number): number {
     const { conversationId, firstSeq = 0, traced = noTraced } = run;
     const lastSeq = run.lastSeq ?? (run.count === undefined ? 0 : firstSeq + run.count - 1);
@@ -279,7 +305,7 @@ export class LiveHops implements Hops {
     this.ring.conversation[at] = peek.conversationHashAt(conversationId, 0);
     this.ring.firstSeq[at] = firstSeq === 0 ? lastSeq : firstSeq;
     this.ring.lastSeq[at] = lastSeq;
-    if (traced.length > 0) this.#markTraced(run);
+    if (traced.length > 0) this.#markTraced(run, hop === Hop.LOGIN_OUT);
     return at;
   }
 
@@ -293,12 +319,13 @@ export class LiveHops implements Hops {
     return at;
   }
 
-  #markTraced({ conversationId, traced = noTraced }: HopRun): void {
+  #markTraced({ conversationId, traced = noTraced }: HopRun, isPush: boolean): void {
     if (this.spans === undefined || conversationId === undefined) return;
     const conversation = peek.conversationHashAt(conversationId, 0);
     for (const { seq, traceContext } of traced) {
       const id = messageIdOf(traceContext);
-      if (id.length > 0) this.spans.mark({ id, conversation, seq }, false);
+      const mark = id.length > 0 ? this.spans.mark({ id, conversation, seq }, false) : undefined;
+      if (isPush && mark !== undefined) mark.isPushTraced = true;
     }
   }
 
@@ -311,16 +338,6 @@ export class LiveHops implements Hops {
     return this.spans !== undefined && token !== "" && checkTraceToken(this.#options.tokenKey, token, Date.now());
   }
 
-  /** The SDK's own span is the parent; any other that a client was in is only linked. */
-  #rememberClient(context: Uint8Array, payload: Uint8Array, at: number, mark: Mark | undefined): void {
-    const parsed = parseTraceparent(context);
-    if (parsed === undefined || mark === undefined) return;
-    const idAt = peek.peekSendId(payload, peek.firstItemAt);
-    // The context of an SDK names the first message of the frame and stands for all of them.
-    if (parsed.traceId === traceIdHex(payload.subarray(idAt, idAt + 16))) this.ring.flags[at] = hopFlags.hasClientSpan;
-    else mark.clientLink = parsed;
-  }
-
   #partOf(loginId: string): number {
     let part = this.#parts.get(loginId);
     if (part === undefined) {
@@ -330,6 +347,12 @@ export class LiveHops implements Hops {
     }
     return part;
   }
+}
+
+/** The context of an SDK names the first message of the frame and stands for all of them; any other one is only linked. */
+function isOfFirst(context: Uint8Array, payload: Uint8Array): boolean {
+  const idAt = peek.peekSendId(payload, peek.firstItemAt);
+  return idAt >= 0 && namesMessage(context, payload, idAt);
 }
 
 /** Over the promise, and not so far over it that the message waited with its sender. */

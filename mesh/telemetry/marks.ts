@@ -15,6 +15,10 @@ export interface Mark {
   spread: boolean;
   /** What the client was in when it sent the message. */
   clientLink: { readonly traceId: string; readonly spanId: string } | undefined;
+  /** The connection that sent it and was asked for its span; 0n = none. */
+  askedOf: bigint;
+  /** Devices got its trace context with the push. */
+  isPushTraced: boolean;
   /** Places that are exported. */
   readonly places: Set<number>;
   /** Spans exported, by key. */
@@ -59,7 +63,7 @@ export class Marks {
   add(fields: MarkFields, nowMs: number, spread: boolean): Mark | undefined {
     const { id = noId, conversation = 0, seq = 0 } = fields;
     const known =
-      (id.length > 0 ? this.ofMessage(wordOf(id), id) : undefined) ??
+      (id.length > 0 ? this.ofId(id) : undefined) ??
       (seq > 0 ? this.#byConversation.get(conversation)?.find((mark) => mark.seq === seq) : undefined);
     if (known !== undefined) {
       this.complete(known, fields);
@@ -79,6 +83,8 @@ export class Marks {
       untilMs: nowMs + limits.traceMarkMs,
       spread,
       clientLink: undefined,
+      askedOf: 0n,
+      isPushTraced: false,
       places: new Set(),
       spans: new Map(),
     };
@@ -107,6 +113,11 @@ export class Marks {
   /** The mark of a message by the low word of its id, and the id. */
   ofMessage(word: number, id: Uint8Array): Mark | undefined {
     return this.#byWord.get(word)?.find((mark) => equal(mark.id, id));
+  }
+
+  /** The mark of a message by its id. */
+  ofId(id: Uint8Array): Mark | undefined {
+    return this.ofMessage(wordOf(id), id);
   }
 
   /** Marks with this low word of an id. */

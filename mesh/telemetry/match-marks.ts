@@ -1,4 +1,5 @@
 import { Hop } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
+import { isClientHop } from "./client-hop.ts";
 import type { HopRing } from "./hop-ring.ts";
 import type { Mark, Marks } from "./marks.ts";
 
@@ -48,7 +49,10 @@ export function matchMarks(ring: HopRing, marks: Marks, onComplete: (mark: Mark)
     let learnt = false;
     for (let place = ring.next - 1; ; place--) {
       const at = ring.indexOf(place);
-      if (at < 0 || place < 0 || Math.max(ring.startMs[at]!, ring.endMs[at]!) < sinceMs) break;
+      if (at < 0 || place < 0) break;
+      const isOld = Math.max(ring.startMs[at]!, ring.endMs[at]!) < sinceMs;
+      // What clients tell comes later than what it tells of.
+      if (isOld && !isClientHop(ring.hop[at]!)) break;
       for (const mark of marksOf(ring, at, marks)) {
         matches.push({ mark, place, at });
         if (!learn(ring, at, mark, marks)) continue;

@@ -51,7 +51,15 @@ export function createOtlpSink({ url, resource }: OtlpSinkOptions): SpanSink {
     sampler: new AlwaysOnSampler(),
     spanProcessors: [processor],
   });
+  // Clients are another service than the one that sends their spans.
+  const clients = new TracerProvider({
+    idGenerator: ids,
+    resource: resourceFromAttributes({ "service.name": "chappe-client" }),
+    sampler: new AlwaysOnSampler(),
+    spanProcessors: [processor],
+  });
   const tracer = provider.getTracer("chappe");
+  const clientTracer = clients.getTracer("chappe");
   return {
     emit(hop) {
       ids.traceId = hop.traceId;
@@ -59,7 +67,7 @@ export function createOtlpSink({ url, resource }: OtlpSinkOptions): SpanSink {
       const links = hop.links.map((link) => ({ context: { ...link, traceFlags: TraceFlags.SAMPLED } }));
       const attributes = hop.error === undefined ? hop.attributes : { ...hop.attributes, "error.type": hop.error };
       const startTime = hop.startMs;
-      const span = tracer.startSpan(
+      const span = (hop.isOfClient ? clientTracer : tracer).startSpan(
         hop.name,
         { kind: kinds[hop.kind], startTime, attributes, links },
         parentContext(hop),

@@ -76,3 +76,21 @@ test("a ring that has gone round forgets the oldest and ends nothing of the newe
   expect(hops.ring.indexOf(from)).toBe(-1);
   expect([...hops.ring.endMs]).toEqual(Array.from({ length: 8 }, () => 0));
 });
+
+test("what a client told of an older message does not hide what came before it in the ring", () => {
+  const { hops, spans, clock, idAt } = world(0);
+  const [old, young] = [idAt(clock.ms - 30_000, 1), idAt(clock.ms, 2)];
+  hops.spans!.mark({ id: old }, false)!.askedOf = 5n;
+  clock.ms += limits.traceMarkMs - 1;
+  hops.spans!.mark({ id: young }, false);
+  const from = hops.cursor;
+  hops.begin(Hop.LOG_APPEND, conversationId, [{ clientMessageId: young }]);
+  const until = hops.cursor;
+  const times = { startMs: clock.ms - 40_000, endMs: clock.ms - 39_000 };
+  hops.clientSpan({ hop: Hop.CLIENT_SEND, clientMessageId: old, ...times }, 5n);
+  clock.ms += 2;
+  hops.spans!.flush();
+  hops.end(from, until);
+  hops.spans!.flush();
+  expect(spans.map(({ name }) => name)).toEqual(["client send", "send messages"]);
+});

@@ -1,12 +1,16 @@
 import { Hop } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
 import { limits } from "../limits.ts";
+import type { ClientSpanFields } from "./client-hop.ts";
 import type { HopRing } from "./hop-ring.ts";
-import { type HopSpan, type SpanPlace, spanKeyOf, toSpan } from "./hop-spans.ts";
+import { clientSpanKeyOf, type HopSpan, hopFlags, type SpanPlace, spanKeyOf, toSpan } from "./hop-spans.ts";
 import { type Mark, type MarkFields, Marks } from "./marks.ts";
 import { type Match, matchMarks } from "./match-marks.ts";
 import { spanIdOf } from "./span-id.ts";
 import type { SpanSink } from "./span-sink.ts";
 import { traceIdHex } from "./trace-context.ts";
+
+/** Asks the client of a connection for its span of a message it sent; false = it is not there. */
+export type AskClient = (connectionId: bigint, clientMessageId: Uint8Array) => boolean;
 
 /** What createSpanMaker needs. */
 export interface SpanMakerOptions {
@@ -17,6 +21,8 @@ export interface SpanMakerOptions {
   readonly now: () => number;
   /** Takes marks to the other processes. */
   readonly onSpread: (marks: readonly Mark[]) => void;
+  /** Asks the client of a connection for its span of a message it sent; false = it is not there. */
+  readonly askClient: AskClient;
 }
 
 /** A hop that is not over may take until shortly before its mark ends. */
@@ -69,6 +75,24 @@ export class SpanMaker {
     return this.mark(fields, true) !== undefined;
   }
 
+  /** A client tells of a message: taken once, of one that is marked here, and from a connection that was asked or pushed to. */
+  addClientSpan({ hop, clientMessageId: id, startMs, endMs }: ClientSpanFields, connectionId: bigint): void {
+    const mark = this.marks.ofId(id);
+    if (mark === undefined || mark.places.size >= limits.maxSpansPerTrace) return;
+    const isAwaited =
+      hop === Hop.CLIENT_SEND
+        ? mark.askedOf === connectionId
+        : mark.spans.has(clientSpanKeyOf(Hop.DEVICE_PUSHED, connectionId));
+    if (!isAwaited || mark.spans.has(clientSpanKeyOf(hop, connectionId))) return;
+    const { ring } = this.#options;
+    const place = ring.next;
+    const at = ring.addMessage(hop, startMs, endMs, id, 0);
+    ring.conversation[at] = mark.conversation;
+    ring.connection[at] = connectionId;
+    mark.places.add(place);
+    this.#emitOne({ mark, place, at }, []);
+  }
+
   /** Makes the spans of what is marked now. */
   flush(): void {
     clearTimeout(this.#timer);
@@ -91,22 +115,36 @@ export class SpanMaker {
   }
 
   #emit(matches: readonly Match[], nowMs: number): void {
-    const { ring, sink, place } = this.#options;
+    const { ring } = this.#options;
     const fresh = matches.filter((match) => this.#isDue(match, nowMs));
     const batches = groupBatches(ring, fresh);
     for (const match of fresh) {
-      const { mark, at } = match;
-      const key = spanKeyOf(ring, at);
-      const attempt = mark.spans.get(key) ?? 0;
-      mark.spans.set(key, attempt + 1);
-      // Acknowledgements are cumulative: those after the first say nothing new of this message.
-      if (attempt > 0 && ring.hop[at] === Hop.DEVICE_ACK) continue;
-      const links = [...linksOf(ring, match, batches), ...clientLinks(ring, match)];
-      const span = toSpan(ring, match, { attempt, place, links });
-      if (span === undefined) continue;
-      sink.emit(span);
-      this.emitted++;
+      this.#askClient(match);
+      this.#emitOne(match, [...linksOf(ring, match, batches), ...clientLinks(ring, match)]);
     }
+  }
+
+  #emitOne(match: Match, links: HopSpan["links"]): void {
+    const { ring, sink, place } = this.#options;
+    const { mark, at } = match;
+    const key = spanKeyOf(ring, at);
+    const attempt = mark.spans.get(key) ?? 0;
+    mark.spans.set(key, attempt + 1);
+    // Acknowledgements are cumulative: those after the first say nothing new of this message.
+    if (ring.hop[at] === Hop.DEVICE_ACK && attempt > 0) return;
+    const span = toSpan(ring, match, { attempt, place, links });
+    if (span === undefined) return;
+    sink.emit(span);
+    this.emitted++;
+  }
+
+  /** A client that has a span is asked for it: Login's hangs under it. */
+  #askClient({ mark, at }: Match): void {
+    const { ring, askClient } = this.#options;
+    const hasSpan = ring.hop[at] === Hop.LOGIN_IN && (ring.flags[at]! & hopFlags.hasClientSpan) !== 0;
+    if (!hasSpan || mark.askedOf !== 0n) return;
+    const connectionId = ring.connection[at]!;
+    if (askClient(connectionId, mark.id)) mark.askedOf = connectionId;
   }
 
   #isDue({ mark, place, at }: Match, nowMs: number): boolean {

@@ -3,6 +3,10 @@ import { emptyBytes } from "../codec/wire-reader.ts";
 /** Length of a W3C traceparent of version 00. */
 export const traceparentBytes = 55;
 
+/** Where the trace id is in it, and its length in bytes. */
+const traceIdAt = 3;
+const traceIdBytes = 16;
+
 const pattern = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/;
 /** Follows the traceparent of a frame all of whose messages are traced; only roles write it. */
 const forcedMark = 0x66;
@@ -28,6 +32,19 @@ export function forcedContext(context: Uint8Array): Uint8Array {
 /** Whether a role has forced the whole frame. */
 export function isForced(context: Uint8Array): boolean {
   return context.length === traceparentBytes + 1 && context[traceparentBytes] === forcedMark;
+}
+
+const hexDigit = (value: number): number => value + (value < 10 ? 0x30 : 0x57);
+
+/** Whether a traceparent's trace id is the message id at an offset. */
+export function namesMessage(context: Uint8Array, bytes: Uint8Array, idAt: number): boolean {
+  if (context.length < traceparentBytes) return false;
+  for (let i = 0; i < traceIdBytes; i++) {
+    const byte = bytes[idAt + i]!;
+    const at = traceIdAt + i * 2;
+    if (context[at] !== hexDigit(byte >> 4) || context[at + 1] !== hexDigit(byte & 0xf)) return false;
+  }
+  return true;
 }
 
 /** What a traceparent says; undefined when it is none. */

@@ -66,6 +66,7 @@ export interface ReportInput {
 }
 
 const hopNames: Readonly<Partial<Record<Hop, string>>> = {
+  [Hop.CLIENT_SEND]: "client send",
   [Hop.LOGIN_IN]: "Login in",
   [Hop.ROUTE_UP]: "Route",
   [Hop.AUTHORISE]: "MsgProxy authorise",
@@ -79,6 +80,7 @@ const hopNames: Readonly<Partial<Record<Hop, string>>> = {
   [Hop.ROUTE_DOWN]: "Route down",
   [Hop.LOGIN_OUT]: "Login out",
   [Hop.DEVICE_PUSHED]: "pushed to device",
+  [Hop.DEVICE_RECEIVE]: "device receive",
   [Hop.DEVICE_ACK]: "device ack",
 };
 

@@ -44,7 +44,7 @@ function toRecord(
   { instanceId, ownerOf }: TraceServiceOptions,
 ): MessageInitShape<typeof HopRecordSchema> {
   const hop = ring.hop[at]! as Hop;
-  const isOfDevice = hop === Hop.DEVICE_PUSHED || hop === Hop.DEVICE_ACK;
+  const isOfDevice = hop === Hop.DEVICE_PUSHED || hop === Hop.DEVICE_RECEIVE || hop === Hop.DEVICE_ACK;
   const connectionId = isOfDevice ? ring.connection[at]! : 0n;
   const owner = connectionId === 0n ? undefined : ownerOf(connectionId);
   return {

@@ -5,6 +5,7 @@ import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import { LiveHops, type LiveHopsOptions } from "@chappe/mesh/telemetry/live-hops.ts";
 import type { Figures } from "@chappe/mesh/telemetry/registry.ts";
+import type { AskClient } from "@chappe/mesh/telemetry/span-maker.ts";
 import type { SpanSink } from "@chappe/mesh/telemetry/span-sink.ts";
 import { createTraceService, type TraceServiceOptions } from "@chappe/mesh/telemetry/trace-service.ts";
 import type { EdgeService } from "../http-edge/rpc-handler.ts";
@@ -29,6 +30,8 @@ export interface Telemetry {
   readonly live: LiveHops | undefined;
   /** Who open connections belong to; set by the Login of the process. */
   ownerOf: TraceServiceOptions["ownerOf"];
+  /** Asks clients for their spans; set by the Login of the process. */
+  askClient: AskClient;
   /** The other processes; set by the first role that reaches them. */
   links: TraceLinks | undefined;
   /** Figures of the roles: each adds its own when it is up. */
@@ -72,20 +75,24 @@ async function openSink(
 async function openHops(
   { config, instanceId, hasRoute }: TelemetryOptions,
   resource: Readonly<Record<string, string>>,
-  onSpread: NonNullable<LiveHopsOptions["onSpread"]>,
+  { onSpread, askClient }: Pick<Required<LiveHopsOptions>, "onSpread" | "askClient">,
 ): Promise<LiveHops | undefined> {
   const { traceRingEntries: ringEntries, traceRate: rate } = config;
   if (ringEntries === 0) return undefined;
   const tokenKey = readTokenKey(config);
   const sink = await openSink(config, resource);
-  return new LiveHops({ instanceId, ringEntries, rate, salt: saltOf(config), sink, tokenKey, hasRoute, onSpread });
+  const salt = saltOf(config);
+  return new LiveHops({ instanceId, ringEntries, rate, salt, sink, tokenKey, hasRoute, onSpread, askClient });
 }
 
 /** Telemetry by the settings. INVALID_ARGUMENT when the key file cannot be read. */
 export async function openTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const { config, instanceId } = options;
   const resource = { "service.name": "chappe", "service.instance.id": instanceId, "chappe.roles": config.roles.join() };
-  const live = await openHops(options, resource, (marks) => telemetry.links?.mark(marks));
+  const live = await openHops(options, resource, {
+    onSpread: (marks) => telemetry.links?.mark(marks),
+    askClient: (connectionId, clientMessageId) => telemetry.askClient(connectionId, clientMessageId),
+  });
   const stats: (() => Figures)[] = [];
   const metrics = await createProcessMetrics({ config, resource, live, stats });
   let taken = live === undefined;
@@ -93,6 +100,7 @@ export async function openTelemetry(options: TelemetryOptions): Promise<Telemetr
     hops: live ?? noHops,
     live,
     ownerOf: () => undefined,
+    askClient: () => false,
     links: undefined,
     stores: undefined,
     instanceId,

@@ -143,6 +143,7 @@ export async function startChappe(options: StartOptions): Promise<Chappe> {
   });
   const { login, port, listenerPorts } = doors;
   telemetry.ownerOf = login.ownerOf;
+  telemetry.askClient = login.askClient;
   telemetry.stats.push(modules.stats, () => ({ login: login.stats() }));
   await shared.route.attach(createLoginBackend({ login: () => login, validator: shared.validator }), loginId);
   const close = async (drainMs: number): Promise<void> => {

@@ -162,6 +162,7 @@ export async function startLogin(options: LoginRoleOptions): Promise<LoginRole> 
     throw error;
   });
   options.telemetry.ownerOf = doors.login.ownerOf;
+  options.telemetry.askClient = doors.login.askClient;
   options.telemetry.stats.push(() => ({ login: doors.login.stats() }));
   return {
     port: doors.edge.port,

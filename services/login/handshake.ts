@@ -31,7 +31,12 @@ function closeNameOf(error: ChappeError): CloseName {
   return closeNames[error.row.name as ErrorName] ?? "OVERLOADED";
 }
 
-function decode<Desc extends DescMessage>(context: SessionContext, schema: Desc, packet: Packet): MessageShape<Desc> {
+/** The request in a packet. MALFORMED_PAYLOAD, INVALID_ARGUMENT. */
+export function decode<Desc extends DescMessage>(
+  context: SessionContext,
+  schema: Desc,
+  packet: Packet,
+): MessageShape<Desc> {
   let request: MessageShape<Desc>;
   try {
     request = fromBinary(schema, packet.payload);
@@ -76,6 +81,7 @@ function welcome(session: Session, request: HelloRequest, resumed: boolean): Uin
       resumeToken,
       maxFrameBytes: limits.maxFrameBytes,
       resumed,
+      takesSpans: session.context.hops.takesClientSpans,
     }),
   );
 }

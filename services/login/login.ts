@@ -8,6 +8,7 @@ import type { Delivery, DeliverySink } from "@chappe/mesh/rpc/delivery.ts";
 import { createRemoteLogins } from "@chappe/mesh/rpc/remote-logins.ts";
 import { createTrustedProxies } from "@chappe/mesh/rpc/trusted-proxies.ts";
 import { noHops } from "@chappe/mesh/telemetry/hops.ts";
+import type { AskClient } from "@chappe/mesh/telemetry/span-maker.ts";
 import { TimerWheel } from "@chappe/mesh/timers/timer-wheel.ts";
 import { createAddressLimits } from "./address-limits.ts";
 import { DevicePolicy } from "./device-policy.ts";
@@ -31,6 +32,8 @@ export interface Login extends DeliverySink, LoginDoor {
   readonly control: SessionControl;
   /** Who an open connection belongs to. */
   ownerOf(connectionId: bigint): { readonly userId: bigint; readonly deviceId: bigint } | undefined;
+  /** Asks the client of a connection for its span of a message it sent; false = the connection is not open here. */
+  readonly askClient: AskClient;
   /** Tells every client to compare heads: pushes may have been lost on their way to this process. */
   compareHeads(): void;
   /** Asks for the state of every session and ends those that have ended. For when revocations may have been missed. */
@@ -153,6 +156,13 @@ function compareHeads(sessions: SessionIndex): void {
   for (const session of sessions.all()) if (session.isOpen) session.hint(session.tail?.unacked() ?? [], true);
 }
 
+function askClient(sessions: SessionIndex, connectionId: bigint, clientMessageId: Uint8Array): boolean {
+  const session = sessions.ofConnection(connectionId);
+  if (session?.isOpen !== true) return false;
+  session.askSpan(clientMessageId);
+  return true;
+}
+
 /** A state that cannot be had now is left for the next heartbeat of a new token to find out. */
 async function recheckSessions({ sessions, verifier, limits }: SessionContext): Promise<void> {
   const open = sessions.all().filter((session) => session.isOpen);
@@ -175,15 +185,14 @@ export function createLogin(options: LoginOptions): Login {
   const context = createContext(options, limits, () => onIdle());
   const { sessions, stats, outbox, receipts } = context;
   let accepting = true;
-  const { openSession, admit } = createDoor(context, () => accepting);
+  const door = createDoor(context, () => accepting);
   const stopRevocations = followRevocations(context);
   const stopAccepting = acceptWebSockets({
     server: options.server,
     limits,
     allowedOrigins: options.allowedOrigins ?? [],
     proxies: createTrustedProxies(options.trustedProxies ?? []),
-    admit,
-    openSession,
+    ...door,
     onRefused: () => void stats.refused++,
   });
   const closeAll = (): void => {
@@ -193,8 +202,7 @@ export function createLogin(options: LoginOptions): Login {
   return {
     limits,
     wheel: context.wheel,
-    admit,
-    openSession,
+    ...door,
     control: createSessionControl(context),
     stats: () => ({ ...stats, connectionsBy: { ...stats.connectionsBy }, closes: { ...stats.closes } }),
     async deliver(deliveries) {
@@ -204,6 +212,7 @@ export function createLogin(options: LoginOptions): Login {
       return gone;
     },
     ownerOf: (connectionId) => sessions.ofConnection(connectionId),
+    askClient: (connectionId, clientMessageId) => askClient(sessions, connectionId, clientMessageId),
     compareHeads: () => compareHeads(sessions),
     recheckSessions: () => recheckSessions(context),
     async drain({ signal } = {}) {

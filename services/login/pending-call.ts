@@ -70,7 +70,7 @@ export function forwardCall(session: Session, packet: Packet): void {
   const hopsFrom = hops.cursor;
   const isSend = svid === sendAddress.svid && cmd === sendAddress.cmd;
   const traceContext = isSend
-    ? hops.sendSeen(Hop.LOGIN_IN, payload, packet.traceContext, true)
+    ? hops.sendSeen(Hop.LOGIN_IN, payload, packet.traceContext, true, session.connectionId)
     : hops.admit(packet.traceContext);
   const pending = new PendingCall(session, packet.id, hopsFrom);
   wheel.schedule(pending, timeoutMs);

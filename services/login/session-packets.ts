@@ -4,6 +4,7 @@ import {
   DrainSchema,
   HeadHintSchema,
   KickedSchema,
+  SpanWantedSchema,
   type UnackedHead,
   UnackedHeadSchema,
 } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
@@ -17,6 +18,7 @@ import type { UnackedTail } from "./tail.ts";
 
 const headHint = eventAddress(HeadHintSchema);
 const kicked = eventAddress(KickedSchema);
+const spanWanted = eventAddress(SpanWantedSchema);
 const drain = eventAddress(DrainSchema);
 
 function packetOf(
@@ -56,6 +58,12 @@ export function unackedHeads(tails: readonly UnackedTail[]): UnackedHead[] {
 export function headHintPacket(tails: readonly UnackedTail[], compareHeads: boolean): Packet {
   const hint = create(HeadHintSchema, { unacked: unackedHeads(tails), compareHeads });
   return pushPacket(headHint.svid, headHint.cmd, toBinary(HeadHintSchema, hint));
+}
+
+/** Asks the client for its span of a message. */
+export function spanWantedPacket(clientMessageId: Uint8Array): Packet {
+  const event = create(SpanWantedSchema, { clientMessageId });
+  return pushPacket(spanWanted.svid, spanWanted.cmd, toBinary(SpanWantedSchema, event));
 }
 
 /** Tells the client why it is about to be closed. */

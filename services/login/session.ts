@@ -11,11 +11,12 @@ import type { Identity } from "@chappe/mesh/rpc/identity.ts";
 import { methodContractsOf } from "@chappe/mesh/rpc/method-contracts.ts";
 import type { TokenClaims } from "@chappe/mesh/rpc/token-verifier.ts";
 import type { AddressTicket } from "./address-limits.ts";
+import { answerReportSpans } from "./client-spans.ts";
 import { answerHeartbeat, answerHello, answerSetInvisible } from "./handshake.ts";
 import { forwardCall } from "./pending-call.ts";
 import type { SessionContext } from "./session-context.ts";
 import { SessionOutput } from "./session-output.ts";
-import { errorPacket, headHintPacket, kickedPacket, responsePacket } from "./session-packets.ts";
+import { errorPacket, headHintPacket, kickedPacket, responsePacket, spanWantedPacket } from "./session-packets.ts";
 import type { Tail, UnackedTail } from "./tail.ts";
 import { TailHints } from "./tail-hints.ts";
 import type { SharedPacket, Transport } from "./transport.ts";
@@ -25,6 +26,7 @@ const sessionCmds = new Map(methodContractsOf(SessionService).map((row) => [row.
 const helloCmd = sessionCmds.get("hello");
 const heartbeatCmd = sessionCmds.get("heartbeat");
 const setInvisibleCmd = sessionCmds.get("setInvisible");
+const reportSpansCmd = sessionCmds.get("reportSpans");
 
 /** What Hello says beside the token. */
 type Introduction = Pick<HelloRequest, "deviceId" | "deviceClass" | "invisible">;
@@ -51,6 +53,8 @@ export class Session extends SessionOutput {
   /** Owned by the SessionIndex. */
   nextOfUser: Session | undefined = undefined;
   callsInFlight = 0;
+  /** When the next report of spans is due, by the wheel. */
+  nextReportMs = 0;
   #state = awaitingHello;
   #frameTokens: number;
   #lastFrameMs: number;
@@ -224,6 +228,11 @@ export class Session extends SessionOutput {
     this.send(headHintPacket(unacked, compareHeads));
   }
 
+  /** Asks the client for its span of a message. */
+  askSpan(clientMessageId: Uint8Array): void {
+    this.send(spanWantedPacket(clientMessageId));
+  }
+
   /** Nothing is unacknowledged any more. */
   forgetTail(tailHints: TailHints): void {
     if (this.#tailHints === tailHints) this.#tailHints = undefined;
@@ -281,6 +290,8 @@ export class Session extends SessionOutput {
       this.respondError(packet.id, new ChappeError("WRONG_STATE"));
     } else if (!isSession) {
       forwardCall(this, packet);
+    } else if (packet.cmd === reportSpansCmd) {
+      answerReportSpans(this, packet);
     } else if (packet.cmd !== heartbeatCmd && packet.cmd !== setInvisibleCmd) {
       this.respondError(packet.id, new ChappeError("UNKNOWN_METHOD"));
     } else if (this.callsInFlight >= this.context.limits.maxCallsInFlightPerConnection) {
@@ -306,9 +317,10 @@ export class Session extends SessionOutput {
         if (conversationId.length !== conversationIdBytes)
           throw new ChappeError("MALFORMED_PAYLOAD", "A conversation id has 16 bytes.");
         const key = conversationKey(conversationId);
-        this.#tailHints?.tail.acknowledge(key, seq, nowMs);
+        const isOfPush = this.#tailHints?.tail.acknowledge(key, seq, nowMs) ?? false;
         receipts.add(this.userId, key, seq);
-        hops.acknowledged(conversationId, seq, this.connectionId, packet.traceContext);
+        // Senders acknowledge their own messages too, which nobody pushed to them.
+        if (isOfPush) hops.acknowledged(conversationId, seq, this.connectionId, packet.traceContext);
       }
     } catch (error) {
       this.end("BAD_FRAME", 0, new ChappeError("MALFORMED_PAYLOAD", undefined, { cause: error }));

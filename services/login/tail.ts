@@ -37,12 +37,16 @@ export class Tail {
     if (entry.dueMs === Number.POSITIVE_INFINITY) entry.dueMs = nowMs + this.#hintMs;
   }
 
-  /** The device has everything up to `seq`. Progress that is not yet the whole gives the rest new time. */
-  acknowledge(conversationKey: string, seq: number, nowMs: number): void {
+  /**
+   * The device has everything up to `seq`. Progress that is not yet the whole gives the rest new time. False = of this
+   * conversation nothing was unacknowledged.
+   */
+  acknowledge(conversationKey: string, seq: number, nowMs: number): boolean {
     const entry = this.#entries.get(conversationKey);
-    if (entry === undefined) return;
+    if (entry === undefined) return this.#overflowDueMs !== undefined;
     if (seq >= entry.seq) this.#entries.delete(conversationKey);
     else if (entry.dueMs !== Number.POSITIVE_INFINITY) entry.dueMs = nowMs + this.#hintMs;
+    return true;
   }
 
   /** Conversations whose hint is due, each once per raise, and whether heads must be compared besides. */

@@ -4,11 +4,12 @@ import type { Telemetry } from "@chappe/services/all/open-telemetry.ts";
 import { createServeOps } from "@chappe/services/all/ops-pages.ts";
 import { createOpsServer, type OpsServer } from "@chappe/services/all/ops-server.ts";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type ChatDevice, openDevice } from "../support/chat-device.ts";
+import { openDevice } from "../support/chat-device.ts";
 import { directId, registerMany } from "../support/http-user.ts";
 import { startLocalMesh } from "../support/local-mesh.ts";
 import { type OtlpReceiver, startOtlpReceiver } from "../support/otlp-receiver.ts";
 import { startTestServer } from "../support/test-server.ts";
+import { openTracedClient, type TracedClient } from "../support/traced-client.ts";
 
 interface Subject {
   /** Of two doors, which may be one. */
@@ -43,7 +44,7 @@ describe.each([
   let receiver: OtlpReceiver;
   let subject: Subject;
   let ops: OpsServer[];
-  let devices: ChatDevice[];
+  let clients: TracedClient[];
   /** Spans that only come to be where deliveries go by Route. */
   const absent = name === "one process" ? ["route down"] : [];
 
@@ -56,18 +57,18 @@ describe.each([
       subject.telemetries.map((telemetry) => createOpsServer({ ...common, serve: createServeOps(telemetry, logger) })),
     );
     const [ann, ben, cas, dan] = await registerMany(subject.urls[0]!, "u", 4);
-    devices = [await openDevice(subject.urls[0]!, ann!.token), await openDevice(subject.urls[1]!, ben!.token)];
-    const id = await devices[0]!.send(directId(ann!, ben!));
-    await devices[1]!.receive(id);
-    const toNobody = await devices[0]!.send(directId(ann!, cas!));
+    clients = [await openTracedClient(subject.urls[0]!, ann!), await openTracedClient(subject.urls[1]!, ben!)];
+    const id = await clients[0]!.send(directId(ann!, ben!));
+    await clients[1]!.received(id);
+    const toNobody = await clients[0]!.send(directId(ann!, cas!));
     // A close of its own, to be counted.
     const short = await openDevice(subject.urls[0]!, dan!.token);
     short.socket.close();
-    await receiver.waitFor(id, ["device ack", "process push"]);
+    await receiver.waitFor(id, ["client send", "device receive", "device ack", "process push"]);
     await receiver.waitFor(toNobody, ["push offline", "msg-writer commit"]);
   });
   afterAll(async () => {
-    for (const { socket } of devices) socket.close();
+    for (const { client } of clients) await client.close();
     for (const one of ops) await one.close();
     await subject.close();
     await receiver.close();

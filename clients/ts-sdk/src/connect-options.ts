@@ -43,6 +43,8 @@ export interface ConnectOptions {
   readonly agent?: string;
   /** Begins hidden from others' presence; see ChappeClient.setInvisible. @default false */
   readonly invisible?: boolean;
+  /** Has all messages of this client traced, until the token ends: from support, who make it with `chappe trace-token`. */
+  readonly traceToken?: string;
   readonly interceptors?: readonly Interceptor[];
   readonly limits?: Partial<ClientLimits>;
   /** Gives up connecting for the first time; later it does nothing. */

@@ -14,6 +14,7 @@ import { Receiver } from "./receive/receiver.ts";
 import { Session } from "./session/session.ts";
 import { StatusBoard } from "./status.ts";
 import { cancelled, pause, type Stop, startTimer } from "./timers.ts";
+import { Tracer } from "./tracing/tracer.ts";
 import { createIdClock, type IdClock } from "./uuid-v7.ts";
 import { EventHub } from "./wire/event-hub.ts";
 import { createSocketTransport } from "./wire/transport.ts";
@@ -44,6 +45,7 @@ class SocketClient implements ChappeClient {
   readonly #session: Session;
   readonly #outbox: Outbox;
   readonly #receiver: Receiver;
+  readonly #tracer: Tracer;
   readonly #services = new Map<DescService, ServiceClient<DescService>>();
   readonly #welcomed = Promise.withResolvers<bigint>();
   readonly #stops: Stop[] = [];
@@ -59,6 +61,8 @@ class SocketClient implements ChappeClient {
     this.#userId = options.userId;
     this.#welcomed.promise.catch(() => {});
     this.#events = new EventHub(limits.maxBufferedEvents);
+    const { traceToken } = options;
+    this.#tracer = new Tracer({ limits, traceToken, call: (call) => this.#session.connection?.call(call) });
     this.#session = this.#createSession(random);
     this.transport = createSocketTransport({
       call: (call, repeatable) => this.#session.call(call, repeatable),
@@ -70,6 +74,7 @@ class SocketClient implements ChappeClient {
       limits,
       ids: this.#ids,
       random,
+      tracer: this.#tracer,
       onPlace: (conversationId, seq) => this.#receiver.noteHead(conversationId, seq),
       onAdopted,
     });
@@ -78,6 +83,7 @@ class SocketClient implements ChappeClient {
       random,
       backlog,
       cursors,
+      tracer: this.#tracer,
       history: this.call(HistoryService),
       sync: this.call(SyncService),
       post: (packet) => this.#session.connection?.post(packet),
@@ -89,10 +95,8 @@ class SocketClient implements ChappeClient {
           message.kind === MessageKind.UNREADABLE ? undefined : message.content,
         ),
     });
-    wireEvents(
-      { events: this.#events, session: this.#session, outbox: this.#outbox, receiver: this.#receiver },
-      () => this.userId,
-    );
+    const targets = { session: this.#session, outbox: this.#outbox, receiver: this.#receiver, tracer: this.#tracer };
+    wireEvents({ events: this.#events, ...targets }, () => this.userId);
   }
 
   get userId(): bigint {
@@ -176,6 +180,7 @@ class SocketClient implements ChappeClient {
   async #shutDown(reason: ChappeClientError | undefined): Promise<void> {
     for (const stop of this.#stops) stop();
     this.#session.close();
+    this.#tracer.close();
     this.#status.set(reason === undefined ? { state: "closed" } : { state: "closed", reason });
     this.#status.close();
     this.#events.close();
@@ -189,7 +194,7 @@ class SocketClient implements ChappeClient {
       url: socketUrl,
       random,
       serverNowMs: () => this.#ids.nowMs(),
-      onEvent: (svid, cmd, payload) => this.#events.emit(svid, cmd, payload),
+      onEvent: (svid, cmd, payload, traceContext) => this.#events.emit(svid, cmd, payload, traceContext),
       onConnecting: () => this.#status.set({ state: "connecting" }),
       onWelcome: (welcome, _connection, signal) => this.#onWelcome(welcome, signal),
       onHeartbeat: (reply) => {
@@ -210,6 +215,7 @@ class SocketClient implements ChappeClient {
       throw new ChappeClientError("WRONG_STATE", `the token is of user ${welcome.userId}, not of ${this.#userId}`);
     this.#userId = welcome.userId;
     this.#ids.sync(Number(welcome.serverTimeMs));
+    this.#tracer.welcomed(welcome.takesSpans, Number(welcome.serverTimeMs));
     this.#status.set({ state: "catching-up" });
     this.#welcomed.resolve(welcome.userId);
     void this.#catchUp(welcome.userId, signal);

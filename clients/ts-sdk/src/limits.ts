@@ -55,6 +55,11 @@ export interface ClientLimits {
   readonly maxTrackedReceipts: number;
   /** Cursors are saved at most so often. */
   readonly cursorSaveMs: number;
+  /** Sends of late, and pushes of one conversation, whose spans the server may want. */
+  readonly maxTracedMessages: number;
+  /** Spans of one report; a report goes out so long after its first span. */
+  readonly maxSpansPerReport: number;
+  readonly spanReportMs: number;
 }
 
 /** What holds when the application says nothing. */
@@ -88,4 +93,7 @@ export const defaultLimits: ClientLimits = Object.freeze({
   unreadableRetryMs: 30_000,
   maxTrackedReceipts: 10_000,
   cursorSaveMs: 200,
+  maxTracedMessages: 256,
+  maxSpansPerReport: 256,
+  spanReportMs: 1_000,
 });

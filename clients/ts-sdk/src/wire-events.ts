@@ -1,4 +1,9 @@
-import { DrainSchema, HeadHintSchema, KickedSchema } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
+import {
+  DrainSchema,
+  HeadHintSchema,
+  KickedSchema,
+  SpanWantedSchema,
+} from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
 import {
   MessageArrivedSchema,
   MessageKind,
@@ -7,11 +12,13 @@ import {
   type SendSettled,
   SendSettledSchema,
 } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
+import { toHex } from "./ids.ts";
 import type { Outbox } from "./outbox/outbox.ts";
 import type { SendHandle } from "./outbox/send-handle.ts";
 import { type ReceivedMessage, textOf } from "./receive/received-message.ts";
 import type { Receiver } from "./receive/receiver.ts";
 import type { Session } from "./session/session.ts";
+import type { Tracer } from "./tracing/tracer.ts";
 import { uuidV7TimeMs } from "./uuid-v7.ts";
 import type { EventHub } from "./wire/event-hub.ts";
 
@@ -21,13 +28,17 @@ export interface EventTargets {
   readonly session: Session;
   readonly outbox: Outbox;
   readonly receiver: Receiver;
+  readonly tracer: Tracer;
 }
 
 /** Ties the events of the contracts to the parts that act on them. */
-export function wireEvents({ events, session, outbox, receiver }: EventTargets, userId: () => bigint): void {
-  events.on(MessageArrivedSchema, ({ conversationId, messages }) =>
-    receiver.arrived(Uint8Array.from(conversationId), messages),
-  );
+export function wireEvents(targets: EventTargets, userId: () => bigint): void {
+  const { events, session, outbox, receiver, tracer } = targets;
+  events.on(MessageArrivedSchema, ({ conversationId, messages }, traceContext) => {
+    if (traceContext.length > 0) tracer.received(toHex(conversationId), messages, traceContext);
+    receiver.arrived(Uint8Array.from(conversationId), messages);
+  });
+  events.on(SpanWantedSchema, ({ clientMessageId }) => tracer.wanted(clientMessageId));
   events.on(SendSettledSchema, (settled) => onSettled(settled, outbox, receiver, userId()));
   events.on(ReceiptSchema, (receipt) => {
     if (receipt.userId === userId()) return;

@@ -1,5 +1,6 @@
 import { ChappeClientError } from "../client-error.ts";
 import type { ClientLimits } from "../limits.ts";
+import type { Tracer } from "../tracing/tracer.ts";
 import type { Frame } from "./frame.ts";
 import type { Gate } from "./gate.ts";
 import type { SendCalls, Verdict } from "./send-calls.ts";
@@ -8,6 +9,7 @@ import type { PendingSend } from "./send-handle.ts";
 /** What the lanes of an outbox share. */
 export interface LaneContext {
   readonly calls: SendCalls;
+  readonly tracer: Tracer | undefined;
   readonly limits: ClientLimits;
   readonly random: () => number;
   readonly gate: Gate;

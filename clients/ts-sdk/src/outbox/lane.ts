@@ -90,18 +90,21 @@ export class Lane {
 
   /** Sends the same bytes until the server has them or refuses them for good. */
   async #deliver(frame: Frame): Promise<void> {
-    const { calls, limits, random, gate } = this.#context;
+    const { calls, limits, random, gate, tracer } = this.#context;
     const { signal } = frame.over;
     for (let attempt = 0; !signal.aborted; attempt++) {
       for (const send of frame.sends) send.markSending();
       const leave = await gate.enter();
       try {
+        tracer?.sending(frame.sends);
         await calls.send(frame);
+        tracer?.answered(frame.sends);
         for (const send of frame.open) send.markDurable();
         return this.#watch(frame);
       } catch (thrown) {
-        if (signal.aborted) return;
         const error = ChappeClientError.from(thrown);
+        if (signal.aborted || !error.retryable) tracer?.answered(frame.sends);
+        if (signal.aborted) return;
         if (!error.retryable) {
           leave();
           this.#frames.unshift(...(await refuse(frame, error, this.#context)));

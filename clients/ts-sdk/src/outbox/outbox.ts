@@ -5,6 +5,7 @@ import { toHex } from "../ids.ts";
 import type { ClientLimits } from "../limits.ts";
 import type { Session } from "../session/session.ts";
 import { cancelled } from "../timers.ts";
+import type { Tracer } from "../tracing/tracer.ts";
 import type { IdClock } from "../uuid-v7.ts";
 import { Frame } from "./frame.ts";
 import { Gate } from "./gate.ts";
@@ -23,6 +24,8 @@ export interface OutboxOptions {
   readonly limits: ClientLimits;
   readonly ids: IdClock;
   readonly random: () => number;
+  /** @default nothing is traced */
+  readonly tracer?: Tracer;
   /** The server, asked, has named the seq of a send: the conversation has got so far, and nobody may push it here. */
   readonly onPlace: (conversationId: Uint8Array, seq: number) => void;
   /** Sends that were left in the store go on from here. */
@@ -41,11 +44,12 @@ export class Outbox {
   #writer: OutboxWriter | undefined;
 
   constructor(options: OutboxOptions) {
-    const { limits, random, session, ids } = options;
+    const { limits, random, session, ids, tracer } = options;
     this.#options = options;
     this.receipts = new ReceiptBook(limits.maxTrackedReceipts);
     this.#context = {
-      calls: createSendCalls(session, limits, random),
+      calls: createSendCalls(session, limits, random, tracer),
+      tracer,
       limits,
       random,
       gate: new Gate(limits.maxSendsInFlight),

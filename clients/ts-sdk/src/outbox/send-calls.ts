@@ -14,6 +14,7 @@ import { ChappeClientError } from "../client-error.ts";
 import type { ClientLimits } from "../limits.ts";
 import type { Session } from "../session/session.ts";
 import { fullJitterMs, pause } from "../timers.ts";
+import type { Tracer } from "../tracing/tracer.ts";
 import { methodAddress } from "../wire/addresses.ts";
 import type { Frame } from "./frame.ts";
 import type { PendingSend } from "./send-handle.ts";
@@ -57,6 +58,7 @@ export function createSendCalls(
   session: Pick<Session, "ready">,
   limits: ClientLimits,
   random: () => number,
+  tracer?: Tracer,
 ): SendCalls {
   const askOnce = async (send: PendingSend, signal: AbortSignal): Promise<Verdict | undefined> => {
     const { conversationId, clientMessageId, content } = send;
@@ -74,8 +76,10 @@ export function createSendCalls(
     async send(frame) {
       const { signal } = frame.over;
       const connection = await session.ready(signal);
-      const affinity = frame.sends[0]!.conversationId;
-      await connection.call({ ...sendAddress, affinity, payload: frame.request, signal });
+      const { conversationId: affinity, clientMessageId } = frame.sends[0]!;
+      const traceContext = tracer?.sendContext(clientMessageId);
+      const call = { ...sendAddress, affinity, payload: frame.request, signal };
+      await connection.call(traceContext === undefined ? call : { ...call, traceContext });
     },
     serverTimeMs: (signal) => askTime(session, signal).catch(() => undefined),
     async ask(send, signal) {

@@ -1,6 +1,7 @@
 import type { MessageContent } from "@chappe/gen/proto/chappe/msg/v1/message_pb.ts";
 import type { ChappeClientError } from "../client-error.ts";
 import { toHex } from "../ids.ts";
+import { preciseNowMs } from "../tracing/tracer.ts";
 import type { Frame } from "./frame.ts";
 import { Milestone } from "./milestone.ts";
 
@@ -47,6 +48,8 @@ export class PendingSend implements SendHandle {
   request: Uint8Array;
   /** The call it travels in; undefined while it waits. */
   frame: Frame | undefined;
+  /** When the application sent it, Unix milliseconds of this device. */
+  readonly createdMs: number = preciseNowMs();
   /** It is in the store. */
   stored = false;
   /** It has had a fresh id already. */

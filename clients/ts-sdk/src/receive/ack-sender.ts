@@ -2,6 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { ConversationAckSchema, DeliveryAckSchema } from "@chappe/gen/proto/chappe/edge/v1/session_pb.ts";
 import { PacketKind } from "@chappe/gen/proto/chappe/mesh/v1/packet_pb.ts";
 import { type Stop, startTimer } from "../timers.ts";
+import type { Tracer } from "../tracing/tracer.ts";
 import type { OutgoingPacket } from "../wire/frame.ts";
 import type { Feed } from "./feed.ts";
 
@@ -11,6 +12,7 @@ export interface AckSenderOptions {
   readonly maxAcksPerPacket: number;
   /** Sends a packet when there is a connection; drops it when there is none. */
   readonly post: (packet: OutgoingPacket) => void;
+  readonly tracer: Tracer | undefined;
 }
 
 /** Conversations whose acknowledgement is repeated after a reconnect. */
@@ -55,15 +57,19 @@ export class AckSender {
   #send(): void {
     this.#scheduled = false;
     this.#lastSentMs = performance.now();
-    const acks = [...this.#due].map((feed) =>
-      create(ConversationAckSchema, { conversationId: feed.conversationId, seq: BigInt(feed.have ?? 0) }),
-    );
-    for (const feed of this.#due) if (this.#recent.size < maxRecent) this.#recent.add(feed);
+    const { maxAcksPerPacket, tracer, post } = this.#options;
+    const feeds = [...this.#due];
+    for (const feed of feeds) if (this.#recent.size < maxRecent) this.#recent.add(feed);
     this.#due.clear();
-    for (let i = 0; i < acks.length; i += this.#options.maxAcksPerPacket) {
-      const part = acks.slice(i, i + this.#options.maxAcksPerPacket);
-      const payload = toBinary(DeliveryAckSchema, create(DeliveryAckSchema, { acks: part }));
-      this.#options.post({ kind: PacketKind.ACK, svid: 0, cmd: 0, id: 0, payload });
+    for (let i = 0; i < feeds.length; i += maxAcksPerPacket) {
+      let traceContext: Uint8Array | undefined;
+      const acks = feeds.slice(i, i + maxAcksPerPacket).map(({ key, conversationId, have = 0 }) => {
+        traceContext = tracer?.acknowledging(key, have) ?? traceContext;
+        return create(ConversationAckSchema, { conversationId, seq: BigInt(have) });
+      });
+      const payload = toBinary(DeliveryAckSchema, create(DeliveryAckSchema, { acks }));
+      const packet = { kind: PacketKind.ACK, svid: 0, cmd: 0, id: 0, payload };
+      post(traceContext === undefined ? packet : { ...packet, traceContext });
     }
   }
 }

@@ -9,6 +9,7 @@ import type { ClientLimits } from "../limits.ts";
 import { retryDelayMs } from "../outbox/send-calls.ts";
 import type { Stream } from "../stream.ts";
 import { pause, type Stop, startTimer } from "../timers.ts";
+import type { Tracer } from "../tracing/tracer.ts";
 import type { OutgoingPacket } from "../wire/frame.ts";
 import { AckSender } from "./ack-sender.ts";
 import { type Cursor, CursorKeeper, type CursorStore } from "./cursor-store.ts";
@@ -29,6 +30,8 @@ export interface ReceiverOptions {
   readonly history: Client<typeof HistoryService>;
   readonly sync: Pick<Client<typeof SyncService>, "listHeads">;
   readonly post: (packet: OutgoingPacket) => void;
+  /** @default nothing is traced */
+  readonly tracer?: Tracer;
   /** A message of this user's has been seen in its conversation. */
   readonly onOwn: (message: ReceivedMessage) => void;
 }
@@ -50,14 +53,14 @@ export class Receiver {
   #connected: AbortSignal = AbortSignal.abort();
 
   constructor(options: ReceiverOptions) {
-    const { limits, random, history, post } = options;
+    const { limits, random, history, post, tracer } = options;
     this.#options = options;
     this.#keeper = new CursorKeeper(options.cursors, limits.cursorSaveMs);
     this.#outlet = new Outlet(limits.maxBufferedMessages, {
       onConsumed: ({ conversationId, seq }) => this.#keeper.set(toHex(conversationId), [conversationId, seq]),
       onRoom: () => this.#resumeStalled(),
     });
-    this.#acks = new AckSender({ ...limits, post });
+    this.#acks = new AckSender({ ...limits, post, tracer });
     this.#puller = new Puller({
       history,
       limits,

@@ -22,7 +22,7 @@ export interface SessionOptions {
   readonly invisible: boolean;
   readonly random: () => number;
   readonly serverNowMs: () => number;
-  readonly onEvent: (svid: number, cmd: number, payload: Uint8Array) => void;
+  readonly onEvent: (svid: number, cmd: number, payload: Uint8Array, traceContext: Uint8Array) => void;
   readonly onConnecting: () => void;
   /** A throw ends the session with that error. `signal` aborts when this connection ends. */
   readonly onWelcome: (welcome: HelloResponse, connection: Connection, signal: AbortSignal) => void;

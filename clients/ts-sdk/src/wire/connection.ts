@@ -34,7 +34,7 @@ export interface ConnectionOptions {
   readonly url: string;
   readonly WebSocket: new (url: string) => WebSocket;
   readonly limits: ClientLimits;
-  readonly onEvent: (svid: number, cmd: number, payload: Uint8Array) => void;
+  readonly onEvent: (svid: number, cmd: number, payload: Uint8Array, traceContext: Uint8Array) => void;
 }
 
 /** One WebSocket with its calls. Knows nothing of sessions. */
@@ -172,7 +172,7 @@ export class Connection {
         break;
       }
       case PacketKind.PUSH:
-        this.#options.onEvent(packet.svid, packet.cmd, packet.payload);
+        this.#options.onEvent(packet.svid, packet.cmd, packet.payload, packet.traceContext);
         break;
       default:
         break;

@@ -5,7 +5,7 @@ import { addressKey, eventKey } from "./addresses.ts";
 
 interface Listener {
   readonly schema: DescMessage;
-  readonly take: (event: never) => void;
+  readonly take: (event: never, traceContext: Uint8Array) => void;
 }
 
 /** Hands server events to those who asked for their type. */
@@ -19,7 +19,10 @@ export class EventHub {
   }
 
   /** Calls back for each event of the type; answers the unsubscribe. Throws INVALID_ARGUMENT for what is no event. */
-  on<Desc extends DescMessage>(schema: Desc, take: (event: MessageShape<Desc>) => void): () => void {
+  on<Desc extends DescMessage>(
+    schema: Desc,
+    take: (event: MessageShape<Desc>, traceContext: Uint8Array) => void,
+  ): () => void {
     const key = eventKey(schema);
     if (key === undefined) throw invalidArgument("schema", "event", `${schema.typeName} is not a server event`);
     const listeners = this.#listeners.get(key) ?? new Set();
@@ -54,7 +57,7 @@ export class EventHub {
   }
 
   /** Gives an event out. Unknown and unreadable ones are ignored: the server may be newer. */
-  emit(svid: number, cmd: number, payload: Uint8Array): void {
+  emit(svid: number, cmd: number, payload: Uint8Array, traceContext: Uint8Array): void {
     const listeners = this.#listeners.get(addressKey(svid, cmd));
     if (listeners === undefined) return;
     let event: MessageShape<DescMessage> | undefined;
@@ -64,7 +67,7 @@ export class EventHub {
       } catch {
         return;
       }
-      take(event as never);
+      take(event as never, traceContext);
     }
   }
 

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file chappe/edge/v1/session.proto.
  */
 export const file_chappe_edge_v1_session: GenFile = /*@__PURE__*/
-  fileDesc("ChxjaGFwcGUvZWRnZS92MS9zZXNzaW9uLnByb3RvEg5jaGFwcGUuZWRnZS52MSLSAQoMSGVsbG9SZXF1ZXN0EhcKBXRva2VuGAEgASgJQgi6SAVyAxiAEBIhCglkZXZpY2VfaWQYAiABKAZCDrpIC1IJIQAAAAAAAAAAEjsKDGRldmljZV9jbGFzcxgDIAEoDjIbLmNoYXBwZS5lZGdlLnYxLkRldmljZUNsYXNzQgi6SAWCAQIQARIWCgVhZ2VudBgEIAEoCUIHukgEcgIYZBIeCgxyZXN1bWVfdG9rZW4YBSABKAxCCLpIBXoDGIACEhEKCWludmlzaWJsZRgGIAEoCCLNAQoNSGVsbG9SZXNwb25zZRIPCgd1c2VyX2lkGAEgASgGEhUKDWNvbm5lY3Rpb25faWQYAiABKAYSFgoOc2VydmVyX3RpbWVfbXMYAyABKAMSHQoVaGVhcnRiZWF0X2ludGVydmFsX21zGAQgASgNEh0KFXRva2VuX2V4cGlyZXNfdGltZV9tcxgFIAEoAxIUCgxyZXN1bWVfdG9rZW4YBiABKAwSFwoPbWF4X2ZyYW1lX2J5dGVzGAcgASgNEg8KB3Jlc3VtZWQYCCABKAgiKwoQSGVhcnRiZWF0UmVxdWVzdBIXCgV0b2tlbhgBIAEoCUIIukgFcgMYgBAiKAoTU2V0SW52aXNpYmxlUmVxdWVzdBIRCglpbnZpc2libGUYASABKAgiFgoUU2V0SW52aXNpYmxlUmVzcG9uc2UiMwoLVW5hY2tlZEhlYWQSFwoPY29udmVyc2F0aW9uX2lkGAEgASgMEgsKA3NlcRgCIAEoBCKPAQoRSGVhcnRiZWF0UmVzcG9uc2USFgoOc2VydmVyX3RpbWVfbXMYASABKAMSLAoHdW5hY2tlZBgCIAMoCzIbLmNoYXBwZS5lZGdlLnYxLlVuYWNrZWRIZWFkEhUKDWNvbXBhcmVfaGVhZHMYAyABKAgSHQoVdG9rZW5fZXhwaXJlc190aW1lX21zGAQgASgDIkAKD0NvbnZlcnNhdGlvbkFjaxIgCg9jb252ZXJzYXRpb25faWQYASABKAxCB7pIBHoCaBASCwoDc2VxGAIgASgEIkYKC0RlbGl2ZXJ5QWNrEjcKBGFja3MYASADKAsyHy5jaGFwcGUuZWRnZS52MS5Db252ZXJzYXRpb25BY2tCCLpIBZIBAhBAIlsKCEhlYWRIaW50EiwKB3VuYWNrZWQYASADKAsyGy5jaGFwcGUuZWRnZS52MS5VbmFja2VkSGVhZBIVCg1jb21wYXJlX2hlYWRzGAIgASgIOgrKvBgGCAEQZRgBIjgKBktpY2tlZBISCgpjbG9zZV9jb2RlGAEgASgNEg4KBnJlYXNvbhgCIAEoCToKyrwYBggBEGYYASIvCgVEcmFpbhIaChJyZWNvbm5lY3RfYWZ0ZXJfbXMYASABKA06Csq8GAYIARBnGAEqigEKC0RldmljZUNsYXNzEhwKGERFVklDRV9DTEFTU19VTlNQRUNJRklFRBAAEhQKEERFVklDRV9DTEFTU19XRUIQARIXChNERVZJQ0VfQ0xBU1NfTU9CSUxFEAISGAoUREVWSUNFX0NMQVNTX0RFU0tUT1AQAxIUChBERVZJQ0VfQ0xBU1NfQk9UEAQyswIKDlNlc3Npb25TZXJ2aWNlEk4KBUhlbGxvEhwuY2hhcHBlLmVkZ2UudjEuSGVsbG9SZXF1ZXN0Gh0uY2hhcHBlLmVkZ2UudjEuSGVsbG9SZXNwb25zZSII+LsYAYC8GAESWgoJSGVhcnRiZWF0EiAuY2hhcHBlLmVkZ2UudjEuSGVhcnRiZWF0UmVxdWVzdBohLmNoYXBwZS5lZGdlLnYxLkhlYXJ0YmVhdFJlc3BvbnNlIgj4uxgCgLwYAhJmCgxTZXRJbnZpc2libGUSIy5jaGFwcGUuZWRnZS52MS5TZXRJbnZpc2libGVSZXF1ZXN0GiQuY2hhcHBlLmVkZ2UudjEuU2V0SW52aXNpYmxlUmVzcG9uc2UiC5ACAvi7GAOAvBgCGg2ouxgBsrsYBWxvZ2luYgZwcm90bzM", [file_buf_validate_validate, file_chappe_mesh_v1_options]);
+  fileDesc("ChxjaGFwcGUvZWRnZS92MS9zZXNzaW9uLnByb3RvEg5jaGFwcGUuZWRnZS52MSLSAQoMSGVsbG9SZXF1ZXN0EhcKBXRva2VuGAEgASgJQgi6SAVyAxiAEBIhCglkZXZpY2VfaWQYAiABKAZCDrpIC1IJIQAAAAAAAAAAEjsKDGRldmljZV9jbGFzcxgDIAEoDjIbLmNoYXBwZS5lZGdlLnYxLkRldmljZUNsYXNzQgi6SAWCAQIQARIWCgVhZ2VudBgEIAEoCUIHukgEcgIYZBIeCgxyZXN1bWVfdG9rZW4YBSABKAxCCLpIBXoDGIACEhEKCWludmlzaWJsZRgGIAEoCCLiAQoNSGVsbG9SZXNwb25zZRIPCgd1c2VyX2lkGAEgASgGEhUKDWNvbm5lY3Rpb25faWQYAiABKAYSFgoOc2VydmVyX3RpbWVfbXMYAyABKAMSHQoVaGVhcnRiZWF0X2ludGVydmFsX21zGAQgASgNEh0KFXRva2VuX2V4cGlyZXNfdGltZV9tcxgFIAEoAxIUCgxyZXN1bWVfdG9rZW4YBiABKAwSFwoPbWF4X2ZyYW1lX2J5dGVzGAcgASgNEg8KB3Jlc3VtZWQYCCABKAgSEwoLdGFrZXNfc3BhbnMYCSABKAgiKwoQSGVhcnRiZWF0UmVxdWVzdBIXCgV0b2tlbhgBIAEoCUIIukgFcgMYgBAiKAoTU2V0SW52aXNpYmxlUmVxdWVzdBIRCglpbnZpc2libGUYASABKAgiFgoUU2V0SW52aXNpYmxlUmVzcG9uc2UiugEKCkNsaWVudFNwYW4SIgoRY2xpZW50X21lc3NhZ2VfaWQYASABKAxCB7pIBHoCaBASOAoEa2luZBgCIAEoDjIeLmNoYXBwZS5lZGdlLnYxLkNsaWVudFNwYW5LaW5kQgq6SAeCAQQQASAAEicKDXN0YXJ0X3RpbWVfbXMYAyABKAFCELpIDRILQAEpAAAAAAAAAAASJQoLZW5kX3RpbWVfbXMYBCABKAFCELpIDRILQAEpAAAAAAAAAAAiSgoSUmVwb3J0U3BhbnNSZXF1ZXN0EjQKBXNwYW5zGAEgAygLMhouY2hhcHBlLmVkZ2UudjEuQ2xpZW50U3BhbkIJukgGkgEDEIACIhUKE1JlcG9ydFNwYW5zUmVzcG9uc2UiMwoLVW5hY2tlZEhlYWQSFwoPY29udmVyc2F0aW9uX2lkGAEgASgMEgsKA3NlcRgCIAEoBCKPAQoRSGVhcnRiZWF0UmVzcG9uc2USFgoOc2VydmVyX3RpbWVfbXMYASABKAMSLAoHdW5hY2tlZBgCIAMoCzIbLmNoYXBwZS5lZGdlLnYxLlVuYWNrZWRIZWFkEhUKDWNvbXBhcmVfaGVhZHMYAyABKAgSHQoVdG9rZW5fZXhwaXJlc190aW1lX21zGAQgASgDIkAKD0NvbnZlcnNhdGlvbkFjaxIgCg9jb252ZXJzYXRpb25faWQYASABKAxCB7pIBHoCaBASCwoDc2VxGAIgASgEIkYKC0RlbGl2ZXJ5QWNrEjcKBGFja3MYASADKAsyHy5jaGFwcGUuZWRnZS52MS5Db252ZXJzYXRpb25BY2tCCLpIBZIBAhBAIlsKCEhlYWRIaW50EiwKB3VuYWNrZWQYASADKAsyGy5jaGFwcGUuZWRnZS52MS5VbmFja2VkSGVhZBIVCg1jb21wYXJlX2hlYWRzGAIgASgIOgrKvBgGCAEQZRgBIjgKBktpY2tlZBISCgpjbG9zZV9jb2RlGAEgASgNEg4KBnJlYXNvbhgCIAEoCToKyrwYBggBEGYYASIvCgVEcmFpbhIaChJyZWNvbm5lY3RfYWZ0ZXJfbXMYASABKA06Csq8GAYIARBnGAEiMwoKU3BhbldhbnRlZBIZChFjbGllbnRfbWVzc2FnZV9pZBgBIAEoDDoKyrwYBggBEGgYASqKAQoLRGV2aWNlQ2xhc3MSHAoYREVWSUNFX0NMQVNTX1VOU1BFQ0lGSUVEEAASFAoQREVWSUNFX0NMQVNTX1dFQhABEhcKE0RFVklDRV9DTEFTU19NT0JJTEUQAhIYChRERVZJQ0VfQ0xBU1NfREVTS1RPUBADEhQKEERFVklDRV9DTEFTU19CT1QQBCprCg5DbGllbnRTcGFuS2luZBIgChxDTElFTlRfU1BBTl9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVQ0xJRU5UX1NQQU5fS0lORF9TRU5EEAESHAoYQ0xJRU5UX1NQQU5fS0lORF9SRUNFSVZFEAIylQMKDlNlc3Npb25TZXJ2aWNlEk4KBUhlbGxvEhwuY2hhcHBlLmVkZ2UudjEuSGVsbG9SZXF1ZXN0Gh0uY2hhcHBlLmVkZ2UudjEuSGVsbG9SZXNwb25zZSII+LsYAYC8GAESWgoJSGVhcnRiZWF0EiAuY2hhcHBlLmVkZ2UudjEuSGVhcnRiZWF0UmVxdWVzdBohLmNoYXBwZS5lZGdlLnYxLkhlYXJ0YmVhdFJlc3BvbnNlIgj4uxgCgLwYAhJmCgxTZXRJbnZpc2libGUSIy5jaGFwcGUuZWRnZS52MS5TZXRJbnZpc2libGVSZXF1ZXN0GiQuY2hhcHBlLmVkZ2UudjEuU2V0SW52aXNpYmxlUmVzcG9uc2UiC5ACAvi7GAOAvBgCEmAKC1JlcG9ydFNwYW5zEiIuY2hhcHBlLmVkZ2UudjEuUmVwb3J0U3BhbnNSZXF1ZXN0GiMuY2hhcHBlLmVkZ2UudjEuUmVwb3J0U3BhbnNSZXNwb25zZSII+LsYBIC8GAIaDai7GAGyuxgFbG9naW5iBnByb3RvMw", [file_buf_validate_validate, file_chappe_mesh_v1_options]);
 
 /**
  * Request of SessionService.Hello.
@@ -133,6 +133,13 @@ export type HelloResponse = Message<"chappe.edge.v1.HelloResponse"> & {
    * @generated from field: bool resumed = 8;
    */
   resumed: boolean;
+
+  /**
+   * The server takes spans: put a traceparent on sends whose trace id is the first message's id, and answer SpanWanted.
+   *
+   * @generated from field: bool takes_spans = 9;
+   */
+  takesSpans: boolean;
 };
 
 /**
@@ -200,6 +207,84 @@ export const SetInvisibleResponseSchema: GenMessage<SetInvisibleResponse> = /*@_
   messageDesc(file_chappe_edge_v1_session, 4);
 
 /**
+ * A span of the client's. There is no room for names or attributes: the server knows them.
+ *
+ * @generated from message chappe.edge.v1.ClientSpan
+ */
+export type ClientSpan = Message<"chappe.edge.v1.ClientSpan"> & {
+  /**
+   * The message, 16 bytes.
+   *
+   * @generated from field: bytes client_message_id = 1;
+   */
+  clientMessageId: Uint8Array;
+
+  /**
+   * What was seen.
+   *
+   * @generated from field: chappe.edge.v1.ClientSpanKind kind = 2;
+   */
+  kind: ClientSpanKind;
+
+  /**
+   * Unix milliseconds.
+   *
+   * @generated from field: double start_time_ms = 3;
+   */
+  startTimeMs: number;
+
+  /**
+   * Unix milliseconds, not before the start.
+   *
+   * @generated from field: double end_time_ms = 4;
+   */
+  endTimeMs: number;
+};
+
+/**
+ * Describes the message chappe.edge.v1.ClientSpan.
+ * Use `create(ClientSpanSchema)` to create a new message.
+ */
+export const ClientSpanSchema: GenMessage<ClientSpan> = /*@__PURE__*/
+  messageDesc(file_chappe_edge_v1_session, 5);
+
+/**
+ * Request of SessionService.ReportSpans.
+ *
+ * @generated from message chappe.edge.v1.ReportSpansRequest
+ */
+export type ReportSpansRequest = Message<"chappe.edge.v1.ReportSpansRequest"> & {
+  /**
+   * In any order.
+   *
+   * @generated from field: repeated chappe.edge.v1.ClientSpan spans = 1;
+   */
+  spans: ClientSpan[];
+};
+
+/**
+ * Describes the message chappe.edge.v1.ReportSpansRequest.
+ * Use `create(ReportSpansRequestSchema)` to create a new message.
+ */
+export const ReportSpansRequestSchema: GenMessage<ReportSpansRequest> = /*@__PURE__*/
+  messageDesc(file_chappe_edge_v1_session, 6);
+
+/**
+ * Response of SessionService.ReportSpans.
+ *
+ * @generated from message chappe.edge.v1.ReportSpansResponse
+ */
+export type ReportSpansResponse = Message<"chappe.edge.v1.ReportSpansResponse"> & {
+};
+
+/**
+ * Describes the message chappe.edge.v1.ReportSpansResponse.
+ * Use `create(ReportSpansResponseSchema)` to create a new message.
+ */
+export const ReportSpansResponseSchema: GenMessage<ReportSpansResponse> = /*@__PURE__*/
+  messageDesc(file_chappe_edge_v1_session, 7);
+
+/**
  * A conversation and the highest seq pushed on this connection but not acknowledged.
  *
  * @generated from message chappe.edge.v1.UnackedHead
@@ -225,7 +310,7 @@ export type UnackedHead = Message<"chappe.edge.v1.UnackedHead"> & {
  * Use `create(UnackedHeadSchema)` to create a new message.
  */
 export const UnackedHeadSchema: GenMessage<UnackedHead> = /*@__PURE__*/
-  messageDesc(file_chappe_edge_v1_session, 5);
+  messageDesc(file_chappe_edge_v1_session, 8);
 
 /**
  * Response of SessionService.Heartbeat.
@@ -267,7 +352,7 @@ export type HeartbeatResponse = Message<"chappe.edge.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_chappe_edge_v1_session, 6);
+  messageDesc(file_chappe_edge_v1_session, 9);
 
 /**
  * One cumulative acknowledgement.
@@ -295,7 +380,7 @@ export type ConversationAck = Message<"chappe.edge.v1.ConversationAck"> & {
  * Use `create(ConversationAckSchema)` to create a new message.
  */
 export const ConversationAckSchema: GenMessage<ConversationAck> = /*@__PURE__*/
-  messageDesc(file_chappe_edge_v1_session, 7);
+  messageDesc(file_chappe_edge_v1_session, 10);
 
 /**
  * Payload of an ACK packet.
@@ -316,7 +401,7 @@ export type DeliveryAck = Message<"chappe.edge.v1.DeliveryAck"> & {
  * Use `create(DeliveryAckSchema)` to create a new message.
  */
 export const DeliveryAckSchema: GenMessage<DeliveryAck> = /*@__PURE__*/
-  messageDesc(file_chappe_edge_v1_session, 8);
+  messageDesc(file_chappe_edge_v1_session, 11);
 
 /**
  * Event: a push may have been lost; the client compares and pulls.
@@ -344,7 +429,7 @@ export type HeadHint = Message<"chappe.edge.v1.HeadHint"> & {
  * Use `create(HeadHintSchema)` to create a new message.
  */
 export const HeadHintSchema: GenMessage<HeadHint> = /*@__PURE__*/
-  messageDesc(file_chappe_edge_v1_session, 9);
+  messageDesc(file_chappe_edge_v1_session, 12);
 
 /**
  * Event: the connection is about to be closed by the server for a reason of policy.
@@ -372,7 +457,7 @@ export type Kicked = Message<"chappe.edge.v1.Kicked"> & {
  * Use `create(KickedSchema)` to create a new message.
  */
 export const KickedSchema: GenMessage<Kicked> = /*@__PURE__*/
-  messageDesc(file_chappe_edge_v1_session, 10);
+  messageDesc(file_chappe_edge_v1_session, 13);
 
 /**
  * Event: the server is going down; reconnect after the given time.
@@ -393,7 +478,28 @@ export type Drain = Message<"chappe.edge.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_chappe_edge_v1_session, 11);
+  messageDesc(file_chappe_edge_v1_session, 14);
+
+/**
+ * Event: a message that this connection sent is traced; report its span.
+ *
+ * @generated from message chappe.edge.v1.SpanWanted
+ */
+export type SpanWanted = Message<"chappe.edge.v1.SpanWanted"> & {
+  /**
+   * The message, 16 bytes.
+   *
+   * @generated from field: bytes client_message_id = 1;
+   */
+  clientMessageId: Uint8Array;
+};
+
+/**
+ * Describes the message chappe.edge.v1.SpanWanted.
+ * Use `create(SpanWantedSchema)` to create a new message.
+ */
+export const SpanWantedSchema: GenMessage<SpanWanted> = /*@__PURE__*/
+  messageDesc(file_chappe_edge_v1_session, 15);
 
 /**
  * Kind of device, the unit of the multi-device policy.
@@ -451,6 +557,47 @@ export const DeviceClassSchema: GenEnum<DeviceClass> = /*@__PURE__*/
   enumDesc(file_chappe_edge_v1_session, 0);
 
 /**
+ * What a client saw of a message.
+ *
+ * @generated from enum chappe.edge.v1.ClientSpanKind
+ */
+export const ClientSpanKind = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: CLIENT_SPAN_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * From the application's send to the server's acknowledgement.
+   *
+   * @generated from enum value: CLIENT_SPAN_KIND_SEND = 1;
+   */
+  SEND: 1,
+
+  /**
+   * From the push to the acknowledgement by the device.
+   *
+   * @generated from enum value: CLIENT_SPAN_KIND_RECEIVE = 2;
+   */
+  RECEIVE: 2,
+} as const;
+
+/**
+ * What a client saw of a message.
+ *
+ * @generated from enum chappe.edge.v1.ClientSpanKind
+ */
+export type ClientSpanKind = (typeof ClientSpanKind)[keyof typeof ClientSpanKind] | UnknownEnum;
+
+/**
+ * Describes the enum chappe.edge.v1.ClientSpanKind.
+ */
+export const ClientSpanKindSchema: GenEnum<ClientSpanKind> = /*@__PURE__*/
+  enumDesc(file_chappe_edge_v1_session, 1);
+
+/**
  * Opens and keeps a session. Hello must be the first packet of a connection.
  *
  * @generated from service chappe.edge.v1.SessionService
@@ -486,6 +633,17 @@ export const SessionService: GenService<{
     methodKind: "unary";
     input: typeof SetInvisibleRequestSchema;
     output: typeof SetInvisibleResponseSchema;
+  },
+  /**
+   * Takes what the client saw of traced messages: of sends that SpanWanted asked for, of pushes with a trace context.
+   * Anything else is passed over. One call a second.
+   *
+   * @generated from rpc chappe.edge.v1.SessionService.ReportSpans
+   */
+  reportSpans: {
+    methodKind: "unary";
+    input: typeof ReportSpansRequestSchema;
+    output: typeof ReportSpansResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_chappe_edge_v1_session, 0);

@@ -347,7 +347,7 @@ export const Hop = {
   UNSPECIFIED: 0,
 
   /**
-   * The client, from the send to the acknowledgement.
+   * The client, from the send to the acknowledgement; told by its SDK.
    *
    * @generated from enum value: HOP_CLIENT_SEND = 1;
    */
@@ -445,7 +445,7 @@ export const Hop = {
   DEVICE_PUSHED: 14,
 
   /**
-   * The device has it; told by its SDK.
+   * The device, from the push to its acknowledgement; told by its SDK.
    *
    * @generated from enum value: HOP_DEVICE_RECEIVE = 15;
    */

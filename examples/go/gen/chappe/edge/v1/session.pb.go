@@ -86,6 +86,59 @@ func (DeviceClass) EnumDescriptor() ([]byte, []int) {
 	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{0}
 }
 
+// What a client saw of a message.
+type ClientSpanKind int32
+
+const (
+	// Never sent.
+	ClientSpanKind_CLIENT_SPAN_KIND_UNSPECIFIED ClientSpanKind = 0
+	// From the application's send to the server's acknowledgement.
+	ClientSpanKind_CLIENT_SPAN_KIND_SEND ClientSpanKind = 1
+	// From the push to the acknowledgement by the device.
+	ClientSpanKind_CLIENT_SPAN_KIND_RECEIVE ClientSpanKind = 2
+)
+
+// Enum value maps for ClientSpanKind.
+var (
+	ClientSpanKind_name = map[int32]string{
+		0: "CLIENT_SPAN_KIND_UNSPECIFIED",
+		1: "CLIENT_SPAN_KIND_SEND",
+		2: "CLIENT_SPAN_KIND_RECEIVE",
+	}
+	ClientSpanKind_value = map[string]int32{
+		"CLIENT_SPAN_KIND_UNSPECIFIED": 0,
+		"CLIENT_SPAN_KIND_SEND":        1,
+		"CLIENT_SPAN_KIND_RECEIVE":     2,
+	}
+)
+
+func (x ClientSpanKind) Enum() *ClientSpanKind {
+	p := new(ClientSpanKind)
+	*p = x
+	return p
+}
+
+func (x ClientSpanKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ClientSpanKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_chappe_edge_v1_session_proto_enumTypes[1].Descriptor()
+}
+
+func (ClientSpanKind) Type() protoreflect.EnumType {
+	return &file_chappe_edge_v1_session_proto_enumTypes[1]
+}
+
+func (x ClientSpanKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ClientSpanKind.Descriptor instead.
+func (ClientSpanKind) EnumDescriptor() ([]byte, []int) {
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{1}
+}
+
 // Request of SessionService.Hello.
 type HelloRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -195,7 +248,9 @@ type HelloResponse struct {
 	// Largest frame the server takes from now on.
 	MaxFrameBytes uint32 `protobuf:"varint,7,opt,name=max_frame_bytes,json=maxFrameBytes,proto3" json:"max_frame_bytes,omitempty"`
 	// True when the resume token saved the full check.
-	Resumed       bool `protobuf:"varint,8,opt,name=resumed,proto3" json:"resumed,omitempty"`
+	Resumed bool `protobuf:"varint,8,opt,name=resumed,proto3" json:"resumed,omitempty"`
+	// The server takes spans: put a traceparent on sends whose trace id is the first message's id, and answer SpanWanted.
+	TakesSpans    bool `protobuf:"varint,9,opt,name=takes_spans,json=takesSpans,proto3" json:"takes_spans,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -282,6 +337,13 @@ func (x *HelloResponse) GetMaxFrameBytes() uint32 {
 func (x *HelloResponse) GetResumed() bool {
 	if x != nil {
 		return x.Resumed
+	}
+	return false
+}
+
+func (x *HelloResponse) GetTakesSpans() bool {
+	if x != nil {
+		return x.TakesSpans
 	}
 	return false
 }
@@ -415,6 +477,162 @@ func (*SetInvisibleResponse) Descriptor() ([]byte, []int) {
 	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{4}
 }
 
+// A span of the client's. There is no room for names or attributes: the server knows them.
+type ClientSpan struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message, 16 bytes.
+	ClientMessageId []byte `protobuf:"bytes,1,opt,name=client_message_id,json=clientMessageId,proto3" json:"client_message_id,omitempty"`
+	// What was seen.
+	Kind ClientSpanKind `protobuf:"varint,2,opt,name=kind,proto3,enum=chappe.edge.v1.ClientSpanKind" json:"kind,omitempty"`
+	// Unix milliseconds.
+	StartTimeMs float64 `protobuf:"fixed64,3,opt,name=start_time_ms,json=startTimeMs,proto3" json:"start_time_ms,omitempty"`
+	// Unix milliseconds, not before the start.
+	EndTimeMs     float64 `protobuf:"fixed64,4,opt,name=end_time_ms,json=endTimeMs,proto3" json:"end_time_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClientSpan) Reset() {
+	*x = ClientSpan{}
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClientSpan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClientSpan) ProtoMessage() {}
+
+func (x *ClientSpan) ProtoReflect() protoreflect.Message {
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClientSpan.ProtoReflect.Descriptor instead.
+func (*ClientSpan) Descriptor() ([]byte, []int) {
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ClientSpan) GetClientMessageId() []byte {
+	if x != nil {
+		return x.ClientMessageId
+	}
+	return nil
+}
+
+func (x *ClientSpan) GetKind() ClientSpanKind {
+	if x != nil {
+		return x.Kind
+	}
+	return ClientSpanKind_CLIENT_SPAN_KIND_UNSPECIFIED
+}
+
+func (x *ClientSpan) GetStartTimeMs() float64 {
+	if x != nil {
+		return x.StartTimeMs
+	}
+	return 0
+}
+
+func (x *ClientSpan) GetEndTimeMs() float64 {
+	if x != nil {
+		return x.EndTimeMs
+	}
+	return 0
+}
+
+// Request of SessionService.ReportSpans.
+type ReportSpansRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In any order.
+	Spans         []*ClientSpan `protobuf:"bytes,1,rep,name=spans,proto3" json:"spans,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportSpansRequest) Reset() {
+	*x = ReportSpansRequest{}
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportSpansRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportSpansRequest) ProtoMessage() {}
+
+func (x *ReportSpansRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportSpansRequest.ProtoReflect.Descriptor instead.
+func (*ReportSpansRequest) Descriptor() ([]byte, []int) {
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ReportSpansRequest) GetSpans() []*ClientSpan {
+	if x != nil {
+		return x.Spans
+	}
+	return nil
+}
+
+// Response of SessionService.ReportSpans.
+type ReportSpansResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportSpansResponse) Reset() {
+	*x = ReportSpansResponse{}
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportSpansResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportSpansResponse) ProtoMessage() {}
+
+func (x *ReportSpansResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportSpansResponse.ProtoReflect.Descriptor instead.
+func (*ReportSpansResponse) Descriptor() ([]byte, []int) {
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{7}
+}
+
 // A conversation and the highest seq pushed on this connection but not acknowledged.
 type UnackedHead struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -428,7 +646,7 @@ type UnackedHead struct {
 
 func (x *UnackedHead) Reset() {
 	*x = UnackedHead{}
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[5]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -440,7 +658,7 @@ func (x *UnackedHead) String() string {
 func (*UnackedHead) ProtoMessage() {}
 
 func (x *UnackedHead) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[5]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -453,7 +671,7 @@ func (x *UnackedHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnackedHead.ProtoReflect.Descriptor instead.
 func (*UnackedHead) Descriptor() ([]byte, []int) {
-	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{5}
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *UnackedHead) GetConversationId() []byte {
@@ -487,7 +705,7 @@ type HeartbeatResponse struct {
 
 func (x *HeartbeatResponse) Reset() {
 	*x = HeartbeatResponse{}
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[6]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +717,7 @@ func (x *HeartbeatResponse) String() string {
 func (*HeartbeatResponse) ProtoMessage() {}
 
 func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[6]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +730,7 @@ func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatResponse.ProtoReflect.Descriptor instead.
 func (*HeartbeatResponse) Descriptor() ([]byte, []int) {
-	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{6}
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *HeartbeatResponse) GetServerTimeMs() int64 {
@@ -556,7 +774,7 @@ type ConversationAck struct {
 
 func (x *ConversationAck) Reset() {
 	*x = ConversationAck{}
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[7]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -568,7 +786,7 @@ func (x *ConversationAck) String() string {
 func (*ConversationAck) ProtoMessage() {}
 
 func (x *ConversationAck) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[7]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -581,7 +799,7 @@ func (x *ConversationAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConversationAck.ProtoReflect.Descriptor instead.
 func (*ConversationAck) Descriptor() ([]byte, []int) {
-	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{7}
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ConversationAck) GetConversationId() []byte {
@@ -609,7 +827,7 @@ type DeliveryAck struct {
 
 func (x *DeliveryAck) Reset() {
 	*x = DeliveryAck{}
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[8]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -621,7 +839,7 @@ func (x *DeliveryAck) String() string {
 func (*DeliveryAck) ProtoMessage() {}
 
 func (x *DeliveryAck) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[8]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -634,7 +852,7 @@ func (x *DeliveryAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliveryAck.ProtoReflect.Descriptor instead.
 func (*DeliveryAck) Descriptor() ([]byte, []int) {
-	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{8}
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DeliveryAck) GetAcks() []*ConversationAck {
@@ -657,7 +875,7 @@ type HeadHint struct {
 
 func (x *HeadHint) Reset() {
 	*x = HeadHint{}
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[9]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -669,7 +887,7 @@ func (x *HeadHint) String() string {
 func (*HeadHint) ProtoMessage() {}
 
 func (x *HeadHint) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[9]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -682,7 +900,7 @@ func (x *HeadHint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadHint.ProtoReflect.Descriptor instead.
 func (*HeadHint) Descriptor() ([]byte, []int) {
-	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{9}
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *HeadHint) GetUnacked() []*UnackedHead {
@@ -712,7 +930,7 @@ type Kicked struct {
 
 func (x *Kicked) Reset() {
 	*x = Kicked{}
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[10]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -724,7 +942,7 @@ func (x *Kicked) String() string {
 func (*Kicked) ProtoMessage() {}
 
 func (x *Kicked) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[10]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -737,7 +955,7 @@ func (x *Kicked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kicked.ProtoReflect.Descriptor instead.
 func (*Kicked) Descriptor() ([]byte, []int) {
-	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{10}
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Kicked) GetCloseCode() uint32 {
@@ -765,7 +983,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[11]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -777,7 +995,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
-	mi := &file_chappe_edge_v1_session_proto_msgTypes[11]
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -790,7 +1008,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{11}
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Drain) GetReconnectAfterMs() uint32 {
@@ -798,6 +1016,52 @@ func (x *Drain) GetReconnectAfterMs() uint32 {
 		return x.ReconnectAfterMs
 	}
 	return 0
+}
+
+// Event: a message that this connection sent is traced; report its span.
+type SpanWanted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message, 16 bytes.
+	ClientMessageId []byte `protobuf:"bytes,1,opt,name=client_message_id,json=clientMessageId,proto3" json:"client_message_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *SpanWanted) Reset() {
+	*x = SpanWanted{}
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpanWanted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpanWanted) ProtoMessage() {}
+
+func (x *SpanWanted) ProtoReflect() protoreflect.Message {
+	mi := &file_chappe_edge_v1_session_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpanWanted.ProtoReflect.Descriptor instead.
+func (*SpanWanted) Descriptor() ([]byte, []int) {
+	return file_chappe_edge_v1_session_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *SpanWanted) GetClientMessageId() []byte {
+	if x != nil {
+		return x.ClientMessageId
+	}
+	return nil
 }
 
 var File_chappe_edge_v1_session_proto protoreflect.FileDescriptor
@@ -811,7 +1075,7 @@ const file_chappe_edge_v1_session_proto_rawDesc = "" +
 	"\fdevice_class\x18\x03 \x01(\x0e2\x1b.chappe.edge.v1.DeviceClassB\b\xbaH\x05\x82\x01\x02\x10\x01R\vdeviceClass\x12\x1d\n" +
 	"\x05agent\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18dR\x05agent\x12+\n" +
 	"\fresume_token\x18\x05 \x01(\fB\b\xbaH\x05z\x03\x18\x80\x02R\vresumeToken\x12\x1c\n" +
-	"\tinvisible\x18\x06 \x01(\bR\tinvisible\"\xbf\x02\n" +
+	"\tinvisible\x18\x06 \x01(\bR\tinvisible\"\xe0\x02\n" +
 	"\rHelloResponse\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\x06R\x06userId\x12#\n" +
 	"\rconnection_id\x18\x02 \x01(\x06R\fconnectionId\x12$\n" +
@@ -820,12 +1084,24 @@ const file_chappe_edge_v1_session_proto_rawDesc = "" +
 	"\x15token_expires_time_ms\x18\x05 \x01(\x03R\x12tokenExpiresTimeMs\x12!\n" +
 	"\fresume_token\x18\x06 \x01(\fR\vresumeToken\x12&\n" +
 	"\x0fmax_frame_bytes\x18\a \x01(\rR\rmaxFrameBytes\x12\x18\n" +
-	"\aresumed\x18\b \x01(\bR\aresumed\"2\n" +
+	"\aresumed\x18\b \x01(\bR\aresumed\x12\x1f\n" +
+	"\vtakes_spans\x18\t \x01(\bR\n" +
+	"takesSpans\"2\n" +
 	"\x10HeartbeatRequest\x12\x1e\n" +
 	"\x05token\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x05token\"3\n" +
 	"\x13SetInvisibleRequest\x12\x1c\n" +
 	"\tinvisible\x18\x01 \x01(\bR\tinvisible\"\x16\n" +
-	"\x14SetInvisibleResponse\"H\n" +
+	"\x14SetInvisibleResponse\"\xe9\x01\n" +
+	"\n" +
+	"ClientSpan\x123\n" +
+	"\x11client_message_id\x18\x01 \x01(\fB\a\xbaH\x04z\x02h\x10R\x0fclientMessageId\x12>\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1e.chappe.edge.v1.ClientSpanKindB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x124\n" +
+	"\rstart_time_ms\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00R\vstartTimeMs\x120\n" +
+	"\vend_time_ms\x18\x04 \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00R\tendTimeMs\"Q\n" +
+	"\x12ReportSpansRequest\x12;\n" +
+	"\x05spans\x18\x01 \x03(\v2\x1a.chappe.edge.v1.ClientSpanB\t\xbaH\x06\x92\x01\x03\x10\x80\x02R\x05spans\"\x15\n" +
+	"\x13ReportSpansResponse\"H\n" +
 	"\vUnackedHead\x12'\n" +
 	"\x0fconversation_id\x18\x01 \x01(\fR\x0econversationId\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xc8\x01\n" +
@@ -850,17 +1126,26 @@ const file_chappe_edge_v1_session_proto_rawDesc = "" +
 	"ʼ\x18\x06\b\x01\x10f\x18\x01\"A\n" +
 	"\x05Drain\x12,\n" +
 	"\x12reconnect_after_ms\x18\x01 \x01(\rR\x10reconnectAfterMs:\n" +
-	"ʼ\x18\x06\b\x01\x10g\x18\x01*\x8a\x01\n" +
+	"ʼ\x18\x06\b\x01\x10g\x18\x01\"D\n" +
+	"\n" +
+	"SpanWanted\x12*\n" +
+	"\x11client_message_id\x18\x01 \x01(\fR\x0fclientMessageId:\n" +
+	"ʼ\x18\x06\b\x01\x10h\x18\x01*\x8a\x01\n" +
 	"\vDeviceClass\x12\x1c\n" +
 	"\x18DEVICE_CLASS_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10DEVICE_CLASS_WEB\x10\x01\x12\x17\n" +
 	"\x13DEVICE_CLASS_MOBILE\x10\x02\x12\x18\n" +
 	"\x14DEVICE_CLASS_DESKTOP\x10\x03\x12\x14\n" +
-	"\x10DEVICE_CLASS_BOT\x10\x042\xb3\x02\n" +
+	"\x10DEVICE_CLASS_BOT\x10\x04*k\n" +
+	"\x0eClientSpanKind\x12 \n" +
+	"\x1cCLIENT_SPAN_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15CLIENT_SPAN_KIND_SEND\x10\x01\x12\x1c\n" +
+	"\x18CLIENT_SPAN_KIND_RECEIVE\x10\x022\x95\x03\n" +
 	"\x0eSessionService\x12N\n" +
 	"\x05Hello\x12\x1c.chappe.edge.v1.HelloRequest\x1a\x1d.chappe.edge.v1.HelloResponse\"\b\xf8\xbb\x18\x01\x80\xbc\x18\x01\x12Z\n" +
 	"\tHeartbeat\x12 .chappe.edge.v1.HeartbeatRequest\x1a!.chappe.edge.v1.HeartbeatResponse\"\b\xf8\xbb\x18\x02\x80\xbc\x18\x02\x12f\n" +
-	"\fSetInvisible\x12#.chappe.edge.v1.SetInvisibleRequest\x1a$.chappe.edge.v1.SetInvisibleResponse\"\v\xf8\xbb\x18\x03\x80\xbc\x18\x02\x90\x02\x02\x1a\r\xa8\xbb\x18\x01\xb2\xbb\x18\x05loginB\xa8\x01\n" +
+	"\fSetInvisible\x12#.chappe.edge.v1.SetInvisibleRequest\x1a$.chappe.edge.v1.SetInvisibleResponse\"\v\xf8\xbb\x18\x03\x80\xbc\x18\x02\x90\x02\x02\x12`\n" +
+	"\vReportSpans\x12\".chappe.edge.v1.ReportSpansRequest\x1a#.chappe.edge.v1.ReportSpansResponse\"\b\xf8\xbb\x18\x04\x80\xbc\x18\x02\x1a\r\xa8\xbb\x18\x01\xb2\xbb\x18\x05loginB\xa8\x01\n" +
 	"\x12com.chappe.edge.v1B\fSessionProtoP\x01Z*example.com/dice/gen/chappe/edge/v1;edgev1\xa2\x02\x03CEX\xaa\x02\x0eChappe.Edge.V1\xca\x02\x0eChappe\\Edge\\V1\xe2\x02\x1aChappe\\Edge\\V1\\GPBMetadata\xea\x02\x10Chappe::Edge::V1b\x06proto3"
 
 var (
@@ -875,39 +1160,48 @@ func file_chappe_edge_v1_session_proto_rawDescGZIP() []byte {
 	return file_chappe_edge_v1_session_proto_rawDescData
 }
 
-var file_chappe_edge_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_chappe_edge_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_chappe_edge_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_chappe_edge_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_chappe_edge_v1_session_proto_goTypes = []any{
 	(DeviceClass)(0),             // 0: chappe.edge.v1.DeviceClass
-	(*HelloRequest)(nil),         // 1: chappe.edge.v1.HelloRequest
-	(*HelloResponse)(nil),        // 2: chappe.edge.v1.HelloResponse
-	(*HeartbeatRequest)(nil),     // 3: chappe.edge.v1.HeartbeatRequest
-	(*SetInvisibleRequest)(nil),  // 4: chappe.edge.v1.SetInvisibleRequest
-	(*SetInvisibleResponse)(nil), // 5: chappe.edge.v1.SetInvisibleResponse
-	(*UnackedHead)(nil),          // 6: chappe.edge.v1.UnackedHead
-	(*HeartbeatResponse)(nil),    // 7: chappe.edge.v1.HeartbeatResponse
-	(*ConversationAck)(nil),      // 8: chappe.edge.v1.ConversationAck
-	(*DeliveryAck)(nil),          // 9: chappe.edge.v1.DeliveryAck
-	(*HeadHint)(nil),             // 10: chappe.edge.v1.HeadHint
-	(*Kicked)(nil),               // 11: chappe.edge.v1.Kicked
-	(*Drain)(nil),                // 12: chappe.edge.v1.Drain
+	(ClientSpanKind)(0),          // 1: chappe.edge.v1.ClientSpanKind
+	(*HelloRequest)(nil),         // 2: chappe.edge.v1.HelloRequest
+	(*HelloResponse)(nil),        // 3: chappe.edge.v1.HelloResponse
+	(*HeartbeatRequest)(nil),     // 4: chappe.edge.v1.HeartbeatRequest
+	(*SetInvisibleRequest)(nil),  // 5: chappe.edge.v1.SetInvisibleRequest
+	(*SetInvisibleResponse)(nil), // 6: chappe.edge.v1.SetInvisibleResponse
+	(*ClientSpan)(nil),           // 7: chappe.edge.v1.ClientSpan
+	(*ReportSpansRequest)(nil),   // 8: chappe.edge.v1.ReportSpansRequest
+	(*ReportSpansResponse)(nil),  // 9: chappe.edge.v1.ReportSpansResponse
+	(*UnackedHead)(nil),          // 10: chappe.edge.v1.UnackedHead
+	(*HeartbeatResponse)(nil),    // 11: chappe.edge.v1.HeartbeatResponse
+	(*ConversationAck)(nil),      // 12: chappe.edge.v1.ConversationAck
+	(*DeliveryAck)(nil),          // 13: chappe.edge.v1.DeliveryAck
+	(*HeadHint)(nil),             // 14: chappe.edge.v1.HeadHint
+	(*Kicked)(nil),               // 15: chappe.edge.v1.Kicked
+	(*Drain)(nil),                // 16: chappe.edge.v1.Drain
+	(*SpanWanted)(nil),           // 17: chappe.edge.v1.SpanWanted
 }
 var file_chappe_edge_v1_session_proto_depIdxs = []int32{
-	0, // 0: chappe.edge.v1.HelloRequest.device_class:type_name -> chappe.edge.v1.DeviceClass
-	6, // 1: chappe.edge.v1.HeartbeatResponse.unacked:type_name -> chappe.edge.v1.UnackedHead
-	8, // 2: chappe.edge.v1.DeliveryAck.acks:type_name -> chappe.edge.v1.ConversationAck
-	6, // 3: chappe.edge.v1.HeadHint.unacked:type_name -> chappe.edge.v1.UnackedHead
-	1, // 4: chappe.edge.v1.SessionService.Hello:input_type -> chappe.edge.v1.HelloRequest
-	3, // 5: chappe.edge.v1.SessionService.Heartbeat:input_type -> chappe.edge.v1.HeartbeatRequest
-	4, // 6: chappe.edge.v1.SessionService.SetInvisible:input_type -> chappe.edge.v1.SetInvisibleRequest
-	2, // 7: chappe.edge.v1.SessionService.Hello:output_type -> chappe.edge.v1.HelloResponse
-	7, // 8: chappe.edge.v1.SessionService.Heartbeat:output_type -> chappe.edge.v1.HeartbeatResponse
-	5, // 9: chappe.edge.v1.SessionService.SetInvisible:output_type -> chappe.edge.v1.SetInvisibleResponse
-	7, // [7:10] is the sub-list for method output_type
-	4, // [4:7] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	0,  // 0: chappe.edge.v1.HelloRequest.device_class:type_name -> chappe.edge.v1.DeviceClass
+	1,  // 1: chappe.edge.v1.ClientSpan.kind:type_name -> chappe.edge.v1.ClientSpanKind
+	7,  // 2: chappe.edge.v1.ReportSpansRequest.spans:type_name -> chappe.edge.v1.ClientSpan
+	10, // 3: chappe.edge.v1.HeartbeatResponse.unacked:type_name -> chappe.edge.v1.UnackedHead
+	12, // 4: chappe.edge.v1.DeliveryAck.acks:type_name -> chappe.edge.v1.ConversationAck
+	10, // 5: chappe.edge.v1.HeadHint.unacked:type_name -> chappe.edge.v1.UnackedHead
+	2,  // 6: chappe.edge.v1.SessionService.Hello:input_type -> chappe.edge.v1.HelloRequest
+	4,  // 7: chappe.edge.v1.SessionService.Heartbeat:input_type -> chappe.edge.v1.HeartbeatRequest
+	5,  // 8: chappe.edge.v1.SessionService.SetInvisible:input_type -> chappe.edge.v1.SetInvisibleRequest
+	8,  // 9: chappe.edge.v1.SessionService.ReportSpans:input_type -> chappe.edge.v1.ReportSpansRequest
+	3,  // 10: chappe.edge.v1.SessionService.Hello:output_type -> chappe.edge.v1.HelloResponse
+	11, // 11: chappe.edge.v1.SessionService.Heartbeat:output_type -> chappe.edge.v1.HeartbeatResponse
+	6,  // 12: chappe.edge.v1.SessionService.SetInvisible:output_type -> chappe.edge.v1.SetInvisibleResponse
+	9,  // 13: chappe.edge.v1.SessionService.ReportSpans:output_type -> chappe.edge.v1.ReportSpansResponse
+	10, // [10:14] is the sub-list for method output_type
+	6,  // [6:10] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_chappe_edge_v1_session_proto_init() }
@@ -920,8 +1214,8 @@ func file_chappe_edge_v1_session_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_chappe_edge_v1_session_proto_rawDesc), len(file_chappe_edge_v1_session_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   12,
+			NumEnums:      2,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

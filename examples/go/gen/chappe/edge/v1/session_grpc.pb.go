@@ -24,6 +24,7 @@ const (
 	SessionService_Hello_FullMethodName        = "/chappe.edge.v1.SessionService/Hello"
 	SessionService_Heartbeat_FullMethodName    = "/chappe.edge.v1.SessionService/Heartbeat"
 	SessionService_SetInvisible_FullMethodName = "/chappe.edge.v1.SessionService/SetInvisible"
+	SessionService_ReportSpans_FullMethodName  = "/chappe.edge.v1.SessionService/ReportSpans"
 )
 
 // SessionServiceClient is the client API for SessionService service.
@@ -39,6 +40,9 @@ type SessionServiceClient interface {
 	// Hides this connection from presence, or shows it again; answered when look-ups see it. Others see a user online
 	// while one of the user's connections is shown. Messages come either way.
 	SetInvisible(ctx context.Context, in *SetInvisibleRequest, opts ...grpc.CallOption) (*SetInvisibleResponse, error)
+	// Takes what the client saw of traced messages: of sends that SpanWanted asked for, of pushes with a trace context.
+	// Anything else is passed over. One call a second.
+	ReportSpans(ctx context.Context, in *ReportSpansRequest, opts ...grpc.CallOption) (*ReportSpansResponse, error)
 }
 
 type sessionServiceClient struct {
@@ -79,6 +83,16 @@ func (c *sessionServiceClient) SetInvisible(ctx context.Context, in *SetInvisibl
 	return out, nil
 }
 
+func (c *sessionServiceClient) ReportSpans(ctx context.Context, in *ReportSpansRequest, opts ...grpc.CallOption) (*ReportSpansResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReportSpansResponse)
+	err := c.cc.Invoke(ctx, SessionService_ReportSpans_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SessionServiceServer is the server API for SessionService service.
 // All implementations must embed UnimplementedSessionServiceServer
 // for forward compatibility.
@@ -92,6 +106,9 @@ type SessionServiceServer interface {
 	// Hides this connection from presence, or shows it again; answered when look-ups see it. Others see a user online
 	// while one of the user's connections is shown. Messages come either way.
 	SetInvisible(context.Context, *SetInvisibleRequest) (*SetInvisibleResponse, error)
+	// Takes what the client saw of traced messages: of sends that SpanWanted asked for, of pushes with a trace context.
+	// Anything else is passed over. One call a second.
+	ReportSpans(context.Context, *ReportSpansRequest) (*ReportSpansResponse, error)
 	mustEmbedUnimplementedSessionServiceServer()
 }
 
@@ -110,6 +127,9 @@ func (UnimplementedSessionServiceServer) Heartbeat(context.Context, *HeartbeatRe
 }
 func (UnimplementedSessionServiceServer) SetInvisible(context.Context, *SetInvisibleRequest) (*SetInvisibleResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method SetInvisible not implemented")
+}
+func (UnimplementedSessionServiceServer) ReportSpans(context.Context, *ReportSpansRequest) (*ReportSpansResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ReportSpans not implemented")
 }
 func (UnimplementedSessionServiceServer) mustEmbedUnimplementedSessionServiceServer() {}
 func (UnimplementedSessionServiceServer) testEmbeddedByValue()                        {}
@@ -186,6 +206,24 @@ func _SessionService_SetInvisible_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SessionService_ReportSpans_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReportSpansRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).ReportSpans(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_ReportSpans_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).ReportSpans(ctx, req.(*ReportSpansRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SessionService_ServiceDesc is the grpc.ServiceDesc for SessionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -204,6 +242,10 @@ var SessionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetInvisible",
 			Handler:    _SessionService_SetInvisible_Handler,
+		},
+		{
+			MethodName: "ReportSpans",
+			Handler:    _SessionService_ReportSpans_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

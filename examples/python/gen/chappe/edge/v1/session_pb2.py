@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from chappe.mesh.v1 import options_pb2 as chappe_dot_mesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63happe/edge/v1/session.proto\x12\x0e\x63happe.edge.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63happe/mesh/v1/options.proto\"\xd2\x01\n\x0cHelloRequest\x12\x17\n\x05token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12!\n\tdevice_id\x18\x02 \x01(\x06\x42\x0e\xbaH\x0bR\t!\x00\x00\x00\x00\x00\x00\x00\x00\x12;\n\x0c\x64\x65vice_class\x18\x03 \x01(\x0e\x32\x1b.chappe.edge.v1.DeviceClassB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x16\n\x05\x61gent\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1e\n\x0cresume_token\x18\x05 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80\x02\x12\x11\n\tinvisible\x18\x06 \x01(\x08\"\xcd\x01\n\rHelloResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\x06\x12\x15\n\rconnection_id\x18\x02 \x01(\x06\x12\x16\n\x0eserver_time_ms\x18\x03 \x01(\x03\x12\x1d\n\x15heartbeat_interval_ms\x18\x04 \x01(\r\x12\x1d\n\x15token_expires_time_ms\x18\x05 \x01(\x03\x12\x14\n\x0cresume_token\x18\x06 \x01(\x0c\x12\x17\n\x0fmax_frame_bytes\x18\x07 \x01(\r\x12\x0f\n\x07resumed\x18\x08 \x01(\x08\"+\n\x10HeartbeatRequest\x12\x17\n\x05token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"(\n\x13SetInvisibleRequest\x12\x11\n\tinvisible\x18\x01 \x01(\x08\"\x16\n\x14SetInvisibleResponse\"3\n\x0bUnackedHead\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"\x8f\x01\n\x11HeartbeatResponse\x12\x16\n\x0eserver_time_ms\x18\x01 \x01(\x03\x12,\n\x07unacked\x18\x02 \x03(\x0b\x32\x1b.chappe.edge.v1.UnackedHead\x12\x15\n\rcompare_heads\x18\x03 \x01(\x08\x12\x1d\n\x15token_expires_time_ms\x18\x04 \x01(\x03\"@\n\x0f\x43onversationAck\x12 \n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"F\n\x0b\x44\x65liveryAck\x12\x37\n\x04\x61\x63ks\x18\x01 \x03(\x0b\x32\x1f.chappe.edge.v1.ConversationAckB\x08\xbaH\x05\x92\x01\x02\x10@\"[\n\x08HeadHint\x12,\n\x07unacked\x18\x01 \x03(\x0b\x32\x1b.chappe.edge.v1.UnackedHead\x12\x15\n\rcompare_heads\x18\x02 \x01(\x08:\n\xca\xbc\x18\x06\x08\x01\x10\x65\x18\x01\"8\n\x06Kicked\x12\x12\n\nclose_code\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t:\n\xca\xbc\x18\x06\x08\x01\x10\x66\x18\x01\"/\n\x05\x44rain\x12\x1a\n\x12reconnect_after_ms\x18\x01 \x01(\r:\n\xca\xbc\x18\x06\x08\x01\x10g\x18\x01*\x8a\x01\n\x0b\x44\x65viceClass\x12\x1c\n\x18\x44\x45VICE_CLASS_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44\x45VICE_CLASS_WEB\x10\x01\x12\x17\n\x13\x44\x45VICE_CLASS_MOBILE\x10\x02\x12\x18\n\x14\x44\x45VICE_CLASS_DESKTOP\x10\x03\x12\x14\n\x10\x44\x45VICE_CLASS_BOT\x10\x04\x32\xb3\x02\n\x0eSessionService\x12N\n\x05Hello\x12\x1c.chappe.edge.v1.HelloRequest\x1a\x1d.chappe.edge.v1.HelloResponse\"\x08\xf8\xbb\x18\x01\x80\xbc\x18\x01\x12Z\n\tHeartbeat\x12 .chappe.edge.v1.HeartbeatRequest\x1a!.chappe.edge.v1.HeartbeatResponse\"\x08\xf8\xbb\x18\x02\x80\xbc\x18\x02\x12\x66\n\x0cSetInvisible\x12#.chappe.edge.v1.SetInvisibleRequest\x1a$.chappe.edge.v1.SetInvisibleResponse\"\x0b\x90\x02\x02\xf8\xbb\x18\x03\x80\xbc\x18\x02\x1a\r\xa8\xbb\x18\x01\xb2\xbb\x18\x05loginb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63happe/edge/v1/session.proto\x12\x0e\x63happe.edge.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63happe/mesh/v1/options.proto\"\xd2\x01\n\x0cHelloRequest\x12\x17\n\x05token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12!\n\tdevice_id\x18\x02 \x01(\x06\x42\x0e\xbaH\x0bR\t!\x00\x00\x00\x00\x00\x00\x00\x00\x12;\n\x0c\x64\x65vice_class\x18\x03 \x01(\x0e\x32\x1b.chappe.edge.v1.DeviceClassB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x16\n\x05\x61gent\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1e\n\x0cresume_token\x18\x05 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80\x02\x12\x11\n\tinvisible\x18\x06 \x01(\x08\"\xe2\x01\n\rHelloResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\x06\x12\x15\n\rconnection_id\x18\x02 \x01(\x06\x12\x16\n\x0eserver_time_ms\x18\x03 \x01(\x03\x12\x1d\n\x15heartbeat_interval_ms\x18\x04 \x01(\r\x12\x1d\n\x15token_expires_time_ms\x18\x05 \x01(\x03\x12\x14\n\x0cresume_token\x18\x06 \x01(\x0c\x12\x17\n\x0fmax_frame_bytes\x18\x07 \x01(\r\x12\x0f\n\x07resumed\x18\x08 \x01(\x08\x12\x13\n\x0btakes_spans\x18\t \x01(\x08\"+\n\x10HeartbeatRequest\x12\x17\n\x05token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"(\n\x13SetInvisibleRequest\x12\x11\n\tinvisible\x18\x01 \x01(\x08\"\x16\n\x14SetInvisibleResponse\"\xba\x01\n\nClientSpan\x12\"\n\x11\x63lient_message_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x38\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.chappe.edge.v1.ClientSpanKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\'\n\rstart_time_ms\x18\x03 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12%\n\x0b\x65nd_time_ms\x18\x04 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\"J\n\x12ReportSpansRequest\x12\x34\n\x05spans\x18\x01 \x03(\x0b\x32\x1a.chappe.edge.v1.ClientSpanB\t\xbaH\x06\x92\x01\x03\x10\x80\x02\"\x15\n\x13ReportSpansResponse\"3\n\x0bUnackedHead\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"\x8f\x01\n\x11HeartbeatResponse\x12\x16\n\x0eserver_time_ms\x18\x01 \x01(\x03\x12,\n\x07unacked\x18\x02 \x03(\x0b\x32\x1b.chappe.edge.v1.UnackedHead\x12\x15\n\rcompare_heads\x18\x03 \x01(\x08\x12\x1d\n\x15token_expires_time_ms\x18\x04 \x01(\x03\"@\n\x0f\x43onversationAck\x12 \n\x0f\x63onversation_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"F\n\x0b\x44\x65liveryAck\x12\x37\n\x04\x61\x63ks\x18\x01 \x03(\x0b\x32\x1f.chappe.edge.v1.ConversationAckB\x08\xbaH\x05\x92\x01\x02\x10@\"[\n\x08HeadHint\x12,\n\x07unacked\x18\x01 \x03(\x0b\x32\x1b.chappe.edge.v1.UnackedHead\x12\x15\n\rcompare_heads\x18\x02 \x01(\x08:\n\xca\xbc\x18\x06\x08\x01\x10\x65\x18\x01\"8\n\x06Kicked\x12\x12\n\nclose_code\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t:\n\xca\xbc\x18\x06\x08\x01\x10\x66\x18\x01\"/\n\x05\x44rain\x12\x1a\n\x12reconnect_after_ms\x18\x01 \x01(\r:\n\xca\xbc\x18\x06\x08\x01\x10g\x18\x01\"3\n\nSpanWanted\x12\x19\n\x11\x63lient_message_id\x18\x01 \x01(\x0c:\n\xca\xbc\x18\x06\x08\x01\x10h\x18\x01*\x8a\x01\n\x0b\x44\x65viceClass\x12\x1c\n\x18\x44\x45VICE_CLASS_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44\x45VICE_CLASS_WEB\x10\x01\x12\x17\n\x13\x44\x45VICE_CLASS_MOBILE\x10\x02\x12\x18\n\x14\x44\x45VICE_CLASS_DESKTOP\x10\x03\x12\x14\n\x10\x44\x45VICE_CLASS_BOT\x10\x04*k\n\x0e\x43lientSpanKind\x12 \n\x1c\x43LIENT_SPAN_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43LIENT_SPAN_KIND_SEND\x10\x01\x12\x1c\n\x18\x43LIENT_SPAN_KIND_RECEIVE\x10\x02\x32\x95\x03\n\x0eSessionService\x12N\n\x05Hello\x12\x1c.chappe.edge.v1.HelloRequest\x1a\x1d.chappe.edge.v1.HelloResponse\"\x08\xf8\xbb\x18\x01\x80\xbc\x18\x01\x12Z\n\tHeartbeat\x12 .chappe.edge.v1.HeartbeatRequest\x1a!.chappe.edge.v1.HeartbeatResponse\"\x08\xf8\xbb\x18\x02\x80\xbc\x18\x02\x12\x66\n\x0cSetInvisible\x12#.chappe.edge.v1.SetInvisibleRequest\x1a$.chappe.edge.v1.SetInvisibleResponse\"\x0b\x90\x02\x02\xf8\xbb\x18\x03\x80\xbc\x18\x02\x12`\n\x0bReportSpans\x12\".chappe.edge.v1.ReportSpansRequest\x1a#.chappe.edge.v1.ReportSpansResponse\"\x08\xf8\xbb\x18\x04\x80\xbc\x18\x02\x1a\r\xa8\xbb\x18\x01\xb2\xbb\x18\x05loginb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELLOREQUEST'].fields_by_name['resume_token']._serialized_options = b'\272H\005z\003\030\200\002'
   _globals['_HEARTBEATREQUEST'].fields_by_name['token']._loaded_options = None
   _globals['_HEARTBEATREQUEST'].fields_by_name['token']._serialized_options = b'\272H\005r\003\030\200\020'
+  _globals['_CLIENTSPAN'].fields_by_name['client_message_id']._loaded_options = None
+  _globals['_CLIENTSPAN'].fields_by_name['client_message_id']._serialized_options = b'\272H\004z\002h\020'
+  _globals['_CLIENTSPAN'].fields_by_name['kind']._loaded_options = None
+  _globals['_CLIENTSPAN'].fields_by_name['kind']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_CLIENTSPAN'].fields_by_name['start_time_ms']._loaded_options = None
+  _globals['_CLIENTSPAN'].fields_by_name['start_time_ms']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
+  _globals['_CLIENTSPAN'].fields_by_name['end_time_ms']._loaded_options = None
+  _globals['_CLIENTSPAN'].fields_by_name['end_time_ms']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
+  _globals['_REPORTSPANSREQUEST'].fields_by_name['spans']._loaded_options = None
+  _globals['_REPORTSPANSREQUEST'].fields_by_name['spans']._serialized_options = b'\272H\006\222\001\003\020\200\002'
   _globals['_CONVERSATIONACK'].fields_by_name['conversation_id']._loaded_options = None
   _globals['_CONVERSATIONACK'].fields_by_name['conversation_id']._serialized_options = b'\272H\004z\002h\020'
   _globals['_DELIVERYACK'].fields_by_name['acks']._loaded_options = None
@@ -55,6 +65,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KICKED']._serialized_options = b'\312\274\030\006\010\001\020f\030\001'
   _globals['_DRAIN']._loaded_options = None
   _globals['_DRAIN']._serialized_options = b'\312\274\030\006\010\001\020g\030\001'
+  _globals['_SPANWANTED']._loaded_options = None
+  _globals['_SPANWANTED']._serialized_options = b'\312\274\030\006\010\001\020h\030\001'
   _globals['_SESSIONSERVICE']._loaded_options = None
   _globals['_SESSIONSERVICE']._serialized_options = b'\250\273\030\001\262\273\030\005login'
   _globals['_SESSIONSERVICE'].methods_by_name['Hello']._loaded_options = None
@@ -63,32 +75,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONSERVICE'].methods_by_name['Heartbeat']._serialized_options = b'\370\273\030\002\200\274\030\002'
   _globals['_SESSIONSERVICE'].methods_by_name['SetInvisible']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['SetInvisible']._serialized_options = b'\220\002\002\370\273\030\003\200\274\030\002'
-  _globals['_DEVICECLASS']._serialized_start=1177
-  _globals['_DEVICECLASS']._serialized_end=1315
+  _globals['_SESSIONSERVICE'].methods_by_name['ReportSpans']._loaded_options = None
+  _globals['_SESSIONSERVICE'].methods_by_name['ReportSpans']._serialized_options = b'\370\273\030\004\200\274\030\002'
+  _globals['_DEVICECLASS']._serialized_start=1539
+  _globals['_DEVICECLASS']._serialized_end=1677
+  _globals['_CLIENTSPANKIND']._serialized_start=1679
+  _globals['_CLIENTSPANKIND']._serialized_end=1786
   _globals['_HELLOREQUEST']._serialized_start=108
   _globals['_HELLOREQUEST']._serialized_end=318
   _globals['_HELLORESPONSE']._serialized_start=321
-  _globals['_HELLORESPONSE']._serialized_end=526
-  _globals['_HEARTBEATREQUEST']._serialized_start=528
-  _globals['_HEARTBEATREQUEST']._serialized_end=571
-  _globals['_SETINVISIBLEREQUEST']._serialized_start=573
-  _globals['_SETINVISIBLEREQUEST']._serialized_end=613
-  _globals['_SETINVISIBLERESPONSE']._serialized_start=615
-  _globals['_SETINVISIBLERESPONSE']._serialized_end=637
-  _globals['_UNACKEDHEAD']._serialized_start=639
-  _globals['_UNACKEDHEAD']._serialized_end=690
-  _globals['_HEARTBEATRESPONSE']._serialized_start=693
-  _globals['_HEARTBEATRESPONSE']._serialized_end=836
-  _globals['_CONVERSATIONACK']._serialized_start=838
-  _globals['_CONVERSATIONACK']._serialized_end=902
-  _globals['_DELIVERYACK']._serialized_start=904
-  _globals['_DELIVERYACK']._serialized_end=974
-  _globals['_HEADHINT']._serialized_start=976
-  _globals['_HEADHINT']._serialized_end=1067
-  _globals['_KICKED']._serialized_start=1069
-  _globals['_KICKED']._serialized_end=1125
-  _globals['_DRAIN']._serialized_start=1127
-  _globals['_DRAIN']._serialized_end=1174
-  _globals['_SESSIONSERVICE']._serialized_start=1318
-  _globals['_SESSIONSERVICE']._serialized_end=1625
+  _globals['_HELLORESPONSE']._serialized_end=547
+  _globals['_HEARTBEATREQUEST']._serialized_start=549
+  _globals['_HEARTBEATREQUEST']._serialized_end=592
+  _globals['_SETINVISIBLEREQUEST']._serialized_start=594
+  _globals['_SETINVISIBLEREQUEST']._serialized_end=634
+  _globals['_SETINVISIBLERESPONSE']._serialized_start=636
+  _globals['_SETINVISIBLERESPONSE']._serialized_end=658
+  _globals['_CLIENTSPAN']._serialized_start=661
+  _globals['_CLIENTSPAN']._serialized_end=847
+  _globals['_REPORTSPANSREQUEST']._serialized_start=849
+  _globals['_REPORTSPANSREQUEST']._serialized_end=923
+  _globals['_REPORTSPANSRESPONSE']._serialized_start=925
+  _globals['_REPORTSPANSRESPONSE']._serialized_end=946
+  _globals['_UNACKEDHEAD']._serialized_start=948
+  _globals['_UNACKEDHEAD']._serialized_end=999
+  _globals['_HEARTBEATRESPONSE']._serialized_start=1002
+  _globals['_HEARTBEATRESPONSE']._serialized_end=1145
+  _globals['_CONVERSATIONACK']._serialized_start=1147
+  _globals['_CONVERSATIONACK']._serialized_end=1211
+  _globals['_DELIVERYACK']._serialized_start=1213
+  _globals['_DELIVERYACK']._serialized_end=1283
+  _globals['_HEADHINT']._serialized_start=1285
+  _globals['_HEADHINT']._serialized_end=1376
+  _globals['_KICKED']._serialized_start=1378
+  _globals['_KICKED']._serialized_end=1434
+  _globals['_DRAIN']._serialized_start=1436
+  _globals['_DRAIN']._serialized_end=1483
+  _globals['_SPANWANTED']._serialized_start=1485
+  _globals['_SPANWANTED']._serialized_end=1536
+  _globals['_SESSIONSERVICE']._serialized_start=1789
+  _globals['_SESSIONSERVICE']._serialized_end=2194
 # @@protoc_insertion_point(module_scope)

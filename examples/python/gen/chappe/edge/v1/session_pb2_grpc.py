@@ -50,6 +50,11 @@ class SessionServiceStub:
                 request_serializer=chappe_dot_edge_dot_v1_dot_session__pb2.SetInvisibleRequest.SerializeToString,
                 response_deserializer=chappe_dot_edge_dot_v1_dot_session__pb2.SetInvisibleResponse.FromString,
                 _registered_method=True)
+        self.ReportSpans = channel.unary_unary(
+                '/chappe.edge.v1.SessionService/ReportSpans',
+                request_serializer=chappe_dot_edge_dot_v1_dot_session__pb2.ReportSpansRequest.SerializeToString,
+                response_deserializer=chappe_dot_edge_dot_v1_dot_session__pb2.ReportSpansResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer:
@@ -78,6 +83,14 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportSpans(self, request, context):
+        """Takes what the client saw of traced messages: of sends that SpanWanted asked for, of pushes with a trace context.
+        Anything else is passed over. One call a second.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +108,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.SetInvisible,
                     request_deserializer=chappe_dot_edge_dot_v1_dot_session__pb2.SetInvisibleRequest.FromString,
                     response_serializer=chappe_dot_edge_dot_v1_dot_session__pb2.SetInvisibleResponse.SerializeToString,
+            ),
+            'ReportSpans': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportSpans,
+                    request_deserializer=chappe_dot_edge_dot_v1_dot_session__pb2.ReportSpansRequest.FromString,
+                    response_serializer=chappe_dot_edge_dot_v1_dot_session__pb2.ReportSpansResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +197,33 @@ class SessionService:
             '/chappe.edge.v1.SessionService/SetInvisible',
             chappe_dot_edge_dot_v1_dot_session__pb2.SetInvisibleRequest.SerializeToString,
             chappe_dot_edge_dot_v1_dot_session__pb2.SetInvisibleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportSpans(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chappe.edge.v1.SessionService/ReportSpans',
+            chappe_dot_edge_dot_v1_dot_session__pb2.ReportSpansRequest.SerializeToString,
+            chappe_dot_edge_dot_v1_dot_session__pb2.ReportSpansResponse.FromString,
             options,
             channel_credentials,
             insecure,

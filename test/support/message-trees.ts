@@ -1,0 +1,26 @@
+/** The trees of messages' traces, as treeOf writes them. */
+
+const inMesh = [
+  "msg-proxy authorise < route up",
+  "msg-writer commit < process messages",
+  "process messages < send messages",
+  "process push < send push",
+  "route up < login in",
+  "send messages < msg-proxy authorise",
+  "send push < process messages",
+];
+const down = ["push-worker deliver < process push"];
+const downByRoute = [...down, "login out < route down", "route down < push-worker deliver"];
+const downAtOnce = [...down, "login out < push-worker deliver"];
+const fromClient = ["client send < ", "login in < client send"];
+const atDevice = ["device receive < login out", "device ack < device receive"];
+
+/** From an SDK's send to an SDK's acknowledgement; `hasRoute` = deliveries go by way of a Route. */
+export const treeOfClients = (hasRoute: boolean): string[] =>
+  [...fromClient, ...inMesh, ...(hasRoute ? downByRoute : downAtOnce), ...atDevice].sort();
+
+/** The same for recipients without a device. */
+export const treeOfOffline: readonly string[] = [...fromClient, ...inMesh, "push offline < process push"].sort();
+
+/** The names of a tree's spans, each as often as it has lines. */
+export const namesOf = (tree: readonly string[]): string[] => tree.map((line) => line.split(" < ")[0]!);
