@@ -9,6 +9,8 @@ interface Attribute {
 
 /** A span as it came over the wire. */
 export interface ReceivedSpan {
+  /** Attributes of who sent it. */
+  readonly resource: readonly Attribute[];
   readonly traceId: string;
   readonly spanId: string;
   /** Absent or empty on the first one of a trace. */
@@ -36,7 +38,10 @@ export interface OtlpReceiver {
 }
 
 interface OtlpBody {
-  readonly resourceSpans?: readonly { readonly scopeSpans: readonly { readonly spans: readonly ReceivedSpan[] }[] }[];
+  readonly resourceSpans?: readonly {
+    readonly resource: { readonly attributes: readonly Attribute[] };
+    readonly scopeSpans: readonly { readonly spans: readonly Omit<ReceivedSpan, "resource">[] }[];
+  }[];
   readonly resourceMetrics?: readonly {
     readonly scopeMetrics: readonly { readonly metrics: readonly { readonly name: string }[] }[];
   }[];
@@ -58,7 +63,9 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       const body = JSON.parse(Buffer.concat(chunks).toString("utf8")) as OtlpBody;
-      for (const { scopeSpans } of body.resourceSpans ?? []) for (const one of scopeSpans) spans.push(...one.spans);
+      for (const { scopeSpans, resource } of body.resourceSpans ?? [])
+        for (const one of scopeSpans)
+          spans.push(...one.spans.map((span) => ({ ...span, resource: resource.attributes })));
       for (const { scopeMetrics } of body.resourceMetrics ?? [])
         for (const one of scopeMetrics) for (const { name } of one.metrics) metrics.add(name);
       response.setHeader("content-type", "application/json");
@@ -98,6 +105,12 @@ export function parentName(span: ReceivedSpan, trace: readonly ReceivedSpan[]): 
 /** Each span as "name < name of its parent", sorted, equal ones once. */
 export function treeOf(trace: readonly ReceivedSpan[]): string[] {
   return [...new Set(trace.map((span) => `${span.name} < ${parentName(span, trace) ?? "?"}`))].sort();
+}
+
+/** Name of the process that a span is of, or of the service when it says no name. */
+export function instanceOf({ resource }: ReceivedSpan): string {
+  const of = (key: string): string | undefined => resource.find((one) => one.key === key)?.value.stringValue;
+  return of("service.instance.id") ?? of("service.name") ?? "";
 }
 
 /** The value of an attribute. */

@@ -1,0 +1,124 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DistributedMesh, startDistributedMesh } from "@chappe/bench/support/distributed-mesh.ts";
+import { makeTraceToken } from "@chappe/mesh/telemetry/trace-token.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { createGroup, directId, type HttpUser, registerMany } from "../support/http-user.ts";
+import { namesOf, treeOfClients, treeOfOffline } from "../support/message-trees.ts";
+import {
+  instanceOf,
+  type OtlpReceiver,
+  type ReceivedSpan,
+  startOtlpReceiver,
+  treeOf,
+} from "../support/otlp-receiver.ts";
+import { openTracedClient, type TracedClient } from "../support/traced-client.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "chappe-trace-engines-"));
+const key = Buffer.alloc(32, 7);
+const wholeTree = treeOfClients(true);
+
+/** The process that has Login and Online names each after itself. */
+const firstLogin = "login-login";
+
+/** Each span as "name @ process", sorted, equal ones once. */
+const placesOf = (trace: readonly ReceivedSpan[]): string[] =>
+  [...new Set(trace.map((span) => `${span.name} @ ${instanceOf(span)}`))].sort();
+
+const placesUp = [
+  "client send @ chappe-client",
+  `login in @ ${firstLogin}`,
+  "msg-proxy authorise @ msg-proxy",
+  "msg-writer commit @ msg-writer",
+  "process messages @ msg-writer",
+  "process push @ push",
+  "route up @ route",
+  "send messages @ msg-proxy",
+  "send push @ msg-writer",
+];
+const placesDown = (login: string): string[] => [
+  "device ack @ " + login,
+  "device receive @ chappe-client",
+  "login out @ " + login,
+  "push-worker deliver @ push",
+  "route down @ route",
+];
+
+describe("the trace of a message over processes on Kafka, MariaDB and Redis", () => {
+  let receiver: OtlpReceiver;
+  let distributed: DistributedMesh;
+  let urls: string[];
+  let users: HttpUser[];
+  let open: TracedClient[] = [];
+  const connect = async (user: HttpUser, url: string, traceToken?: string): Promise<TracedClient> => {
+    const made = await openTracedClient(url, user, traceToken === undefined ? {} : { traceToken });
+    open.push(made);
+    return made;
+  };
+
+  beforeAll(async () => {
+    receiver = await startOtlpReceiver();
+    const keyFile = join(folder, "key");
+    writeFileSync(keyFile, key);
+    distributed = await startDistributedMesh({
+      CHAPPE_OTLP_URL: receiver.url,
+      CHAPPE_TRACE_RATE: "1",
+      CHAPPE_TRACE_KEY_FILE: keyFile,
+    });
+    const { mesh } = distributed;
+    await mesh.add("login-2", "login", []);
+    urls = ["login", "login-2"].map((name) => `http://127.0.0.1:${mesh.port(name)}`);
+    users = await registerMany(urls[0]!, "u", 100);
+  }, 180_000);
+  afterEach(async () => {
+    await Promise.all(open.map(({ client }) => client.close()));
+    open = [];
+  });
+  afterAll(async () => {
+    await distributed.close();
+    await receiver.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("one to one: from send to acknowledgement, a process each, and each message of a batch its own tree", async () => {
+    const [ann, ben] = [users[0]!, users[1]!];
+    const [sender, reader] = [await connect(ann, urls[0]!), await connect(ben, urls[1]!)];
+    const ids = await Promise.all(Array.from({ length: 5 }, () => sender.send(directId(ann, ben))));
+    for (const id of ids) {
+      await reader.received(id);
+      const trace = await receiver.waitFor(id, namesOf(wholeTree));
+      expect(treeOf(trace)).toEqual(wholeTree);
+      expect(placesOf(trace)).toEqual([...placesUp, ...placesDown("login-2")].sort());
+    }
+    const linked = ids.flatMap((id) => receiver.ofTrace(id).filter(({ name }) => name === "process messages"));
+    const links = linked.flatMap(({ links: of = [] }) => of.map(({ traceId }) => traceId));
+    expect(links.length).toBeGreaterThan(0);
+    for (const traceId of links) expect(ids).toContain(traceId);
+  });
+
+  test("to a group of 100 at two Logins: one tree, and 99 devices in it", async () => {
+    const conversationId = await createGroup(users);
+    const sender = await connect(users[0]!, urls[0]!, makeTraceToken(key, Date.now() + 60_000));
+    const readers = await Promise.all(users.slice(1).map((user, index) => connect(user, urls[index % 2]!)));
+    const id = await sender.send(conversationId);
+    await Promise.all(readers.map((reader) => reader.received(id)));
+    const device = Array.from({ length: 98 }, () => ["device receive", "device ack"]).flat();
+    const second = ["push-worker deliver", "route down", "login out"];
+    const trace = await receiver.waitFor(id, [...namesOf(wholeTree), ...device, ...second]);
+    expect(treeOf(trace)).toEqual(wholeTree);
+    expect(placesOf(trace)).toEqual(
+      [...new Set([...placesUp, ...placesDown(firstLogin), ...placesDown("login-2")])].sort(),
+    );
+    expect(new Set(trace.map(({ spanId }) => spanId)).size).toBe(trace.length);
+  });
+
+  test("to somebody who is offline: it ends there", async () => {
+    const [ann, ben] = [users[2]!, users[3]!];
+    const id = await (await connect(ann, urls[1]!)).send(directId(ann, ben));
+    const trace = await receiver.waitFor(id, namesOf(treeOfOffline));
+    expect(treeOf(trace)).toEqual(treeOfOffline);
+    const places = [...placesUp, "push offline @ push"].map((place) => place.replace(firstLogin, "login-2"));
+    expect(placesOf(trace)).toEqual(places.sort());
+  });
+});
