@@ -46,6 +46,23 @@ test("two tabs of one person show the same, and what is read in one is read in t
   expect(await second.texts()).toEqual(all);
 });
 
+test("who is invisible looks offline, and talks all the same", async () => {
+  const alice = await enterAs("alice");
+  const bob = await enterAs("bob");
+  await bob.page.startChat(alice.name);
+  const subtitle = bob.page.page.locator(".pane-head .subtitle");
+  await subtitle.getByText("online", { exact: true }).waitFor();
+  const button = alice.page.page.getByRole("button", { name: "Invisible" });
+  await button.click();
+  await subtitle.getByText("offline", { exact: true }).waitFor();
+  expect(await button.getAttribute("aria-pressed")).toBe("true");
+  await keepPicture(alice.page, "invisible-light");
+  await bob.page.say("are you there?");
+  await alice.page.item(bob.name).getByLabel("1 unread").waitFor();
+  await button.click();
+  await subtitle.getByText("online", { exact: true }).waitFor();
+});
+
 test("a group is made and talks; who leaves is told so", async () => {
   const alice = await enterAs("alice");
   const bob = await enterAs("bob");

@@ -45,6 +45,14 @@ describe("two terminals", () => {
     await bob.shows(/^-- read: hello alice$/m);
     expect(messages(alice)).toEqual(["bob: hello alice"]);
     expect(await alice.end()).toBe(0);
+    bob.type("/open alice", "are you there?");
+    await bob.shows(/^-- sent: are you there\?$/m);
+    await expect
+      .poll(() => {
+        bob.type("/list");
+        return bob.text().split("\n").some((line) => line === "1. alice");
+      })
+      .toBe(true);
     bob.type("/quit");
     expect(await bob.end()).toBe(0);
   });

@@ -91,17 +91,26 @@ export class Chat {
     const id = newest.conversationId;
     const key = conversationIdToString(id);
     const nameOf = await this.book.names(messages.flatMap(peopleOf));
-    const isOpen = this.#current !== undefined && conversationIdToString(this.#current.id) === key;
+    const isOpen = this.#isOpen(id);
     const title = isOpen ? undefined : await this.book.titleOf(id);
     const nowMs = Date.now();
     for (const message of messages) this.print(messageLine(message, nameOf, { nowMs, title }));
     this.#shown.set(key, Math.max(newest.seq, this.#shown.get(key) ?? 0));
-    // A mark that is lost now is made by the next message or the next time the conversation is opened.
-    if (isOpen)
-      await this.client
-        .conversation(id)
-        .markRead(newest.seq)
-        .catch(() => undefined);
+    if (isOpen) await this.#markRead(newest);
+  }
+
+  #isOpen(conversationId: Uint8Array): boolean {
+    return (
+      this.#current !== undefined && conversationIdToString(this.#current.id) === conversationIdToString(conversationId)
+    );
+  }
+
+  /** A mark that is lost now is made by the next message or the next time the conversation is opened. */
+  async #markRead({ conversationId, seq }: ReceivedMessage): Promise<void> {
+    await this.client
+      .conversation(conversationId)
+      .markRead(seq)
+      .catch(() => undefined);
   }
 
   async #take(text: string): Promise<"quit" | undefined> {
@@ -174,7 +183,11 @@ export class Chat {
   async #followMessages(): Promise<void> {
     for await (const message of this.client.messages()) {
       // Its line is on the screen already, with its ticks.
-      if (message.own && this.#sends.takeOwn(message.clientMessageId)) continue;
+      if (message.own && this.#sends.takeOwn(message.clientMessageId)) {
+        // What one wrote oneself is not unread; all before it is on the screen.
+        if (this.#isOpen(message.conversationId)) await this.#markRead(message);
+        continue;
+      }
       const shown = this.#shown.get(conversationIdToString(message.conversationId)) ?? 0;
       if (message.seq > shown) await this.show([message]);
     }

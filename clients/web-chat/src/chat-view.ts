@@ -2,6 +2,7 @@ import { openMembers, openNewChat, openNewGroup } from "./chat-dialogs.ts";
 import type { ChatModel } from "./chat-model.ts";
 import { createConversationList } from "./conversation-list.ts";
 import { el } from "./dom.ts";
+import { createInvisibleSwitch } from "./invisible-switch.ts";
 import { createMessagePane, type MessagePane } from "./message-pane.ts";
 import { statusText } from "./status-banner.ts";
 
@@ -21,7 +22,7 @@ export function createChatView(model: ChatModel, onSignOut: () => void): ChatVie
   const head = el(
     "header",
     { class: "side-head" },
-    el("div", {}, me, button("Sign out", onSignOut)),
+    el("div", {}, me, createInvisibleSwitch(model.client), button("Sign out", onSignOut)),
     el(
       "div",
       {},
