@@ -1,6 +1,9 @@
+import { errorRegistry } from "@chappe/gen/errors.ts";
 import { limits } from "../limits.ts";
 import type { HotWindow, RangeBounds } from "../ports/hot-window.ts";
 import type { MessageRun } from "../ports/message-store.ts";
+import { engineCalls } from "../telemetry/engine-calls.ts";
+import { type Hops, noHops } from "../telemetry/hops.ts";
 
 /** Figures of a guard. */
 export interface WindowStats {
@@ -28,6 +31,14 @@ export interface WindowGuard {
     bounds: RangeBounds,
   ): Promise<readonly MessageRun[]>;
   stats(): WindowStats;
+}
+
+/** What a guard may be given. */
+export interface WindowGuardOptions {
+  /** Monotonic milliseconds. @default performance.now */
+  readonly now?: () => number;
+  /** Told of the messages that pass. @default nobody */
+  readonly hops?: Hops;
 }
 
 /** Opens after a failure; then one call at a time tries whether the pause is over. */
@@ -61,6 +72,7 @@ class Breaker {
 class BreakerGuard implements WindowGuard {
   readonly #window: HotWindow;
   readonly #breaker: Breaker;
+  readonly #hops: Hops;
   #appends = 0;
   #appendBytes = 0;
   #answeredCalls = 0;
@@ -68,8 +80,9 @@ class BreakerGuard implements WindowGuard {
   #droppedRuns = 0;
   #skippedReads = 0;
 
-  constructor(window: HotWindow, now: () => number) {
+  constructor(window: HotWindow, { now = () => performance.now(), hops = noHops }: WindowGuardOptions) {
     this.#window = window;
+    this.#hops = hops;
     this.#breaker = new Breaker(now);
   }
 
@@ -85,7 +98,10 @@ class BreakerGuard implements WindowGuard {
     }
     this.#appends++;
     this.#appendBytes += bytes;
+    const startMs = this.#hops.now();
     void this.#ask(() => this.#window.append(runs)).then((answer) => {
+      const error = answer === undefined ? errorRegistry.UNAVAILABLE.number : 0;
+      this.#hops.called(engineCalls.appendWindow, runs, startMs, error);
       if (answer === undefined) this.#droppedRuns += runs.length;
       this.#appends--;
       this.#appendBytes -= bytes;
@@ -131,6 +147,6 @@ class BreakerGuard implements WindowGuard {
 }
 
 /** A guard on a window, which stays the caller's to close. */
-export function createWindowGuard(window: HotWindow, now: () => number = () => performance.now()): WindowGuard {
-  return new BreakerGuard(window, now);
+export function createWindowGuard(window: HotWindow, options: WindowGuardOptions = {}): WindowGuard {
+  return new BreakerGuard(window, options);
 }

@@ -20,6 +20,8 @@ export const telemetryLimits = Object.freeze({
   /** Age from which a message is late, and beyond which that is no news: it waited with its sender. */
   slowMessageMs: 1_000,
   slowMessageMaxMs: 60_000,
+  /** A call of an engine that takes so long is remembered for all messages that waited for it, traced or not. */
+  slowCallMs: 100,
   /** Connections of one delivery that are remembered one by one, unless it is traced. */
   maxHopConnections: 16,
   /** Hops that one process names of a message; a call that asks for them. */

@@ -1,6 +1,7 @@
 import { errorRegistry } from "@chappe/gen/errors.ts";
 import { Hop } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
 import { isClientHop } from "./client-hop.ts";
+import { type EngineSystems, engineCallShape, systemAttributeOf } from "./engine-calls.ts";
 import type { HopRing } from "./hop-ring.ts";
 import type { Match } from "./match-marks.ts";
 import { partOfConnection, spanIdOf } from "./span-id.ts";
@@ -48,8 +49,17 @@ const sendMethod = { "rpc.system.name": "chappe", "rpc.method": "chappe.msg.v1.M
 const deliverMethod = { "rpc.system.name": "chappe", "rpc.method": "chappe.edge.v1.LoginService/Deliver" };
 const onLog = (operation: string, destination: string) => ({
   "messaging.operation.name": operation,
+  "messaging.operation.type": operation,
   "messaging.destination.name": destination,
 });
+/** The port whose call a hop is. */
+const portsOf: Readonly<Partial<Record<Hop, keyof EngineSystems>>> = {
+  [Hop.LOG_APPEND]: "log",
+  [Hop.SEQUENCE]: "log",
+  [Hop.COMMIT]: "store",
+  [Hop.PUSH_APPEND]: "log",
+  [Hop.RESOLVE]: "log",
+};
 
 const shapes: Readonly<Partial<Record<Hop, HopShape>>> = {
   [Hop.CLIENT_SEND]: { name: "client send", kind: "client", after: Hop.UNSPECIFIED, attributes: sendMethod },
@@ -94,13 +104,15 @@ export interface SpanPlace {
   /** Whether deliveries come by way of a Route. */
   readonly hasRoute: boolean;
   readonly selfPart: number;
+  readonly systems: EngineSystems;
 }
 
 const deviceHops: ReadonlySet<number> = new Set([Hop.DEVICE_PUSHED, Hop.DEVICE_RECEIVE, Hop.DEVICE_ACK]);
+const peerHops: ReadonlySet<number> = new Set([Hop.PUSH_WORKER, Hop.ROUTE_DOWN, Hop.LOGIN_OUT, Hop.ENGINE_CALL]);
 
 function partOf(ring: HopRing, at: number, hop: Hop): number {
   if (deviceHops.has(hop)) return partOfConnection(ring.connection[at]!);
-  return hop === Hop.PUSH_WORKER || hop === Hop.ROUTE_DOWN || hop === Hop.LOGIN_OUT ? ring.peer[at]! : 0;
+  return peerHops.has(hop) ? ring.peer[at]! : 0;
 }
 
 function parentOf(ring: HopRing, { at, mark }: Match, hop: Hop, after: Hop, place: SpanPlace): string | undefined {
@@ -127,7 +139,7 @@ function parentOf(ring: HopRing, { at, mark }: Match, hop: Hop, after: Hop, plac
 
 function attributesOf(ring: HopRing, at: number, hop: Hop): Record<string, string | number> {
   const attributes: Record<string, string | number> = {};
-  if (ring.lastSeq[at]! > 0) attributes["chappe.seq"] = ring.lastSeq[at]!;
+  if (ring.lastSeq[at]! > 0 && hop !== Hop.ENGINE_CALL) attributes["chappe.seq"] = ring.lastSeq[at]!;
   if (hop === Hop.RESOLVE || hop === Hop.LOGIN_OUT) attributes["chappe.devices"] = ring.count[at]!;
   if (hop === Hop.RESOLVE || hop === Hop.OFFLINE) attributes["chappe.offline_users"] = ring.offline[at]!;
   return attributes;
@@ -146,6 +158,14 @@ export function clientSpanKeyOf(hop: Hop, connectionId: bigint): string {
   return keyOf(hop, deviceHops.has(hop) ? partOfConnection(connectionId) : 0);
 }
 
+/** Undefined when the engine is memory. */
+function callShapeOf(ring: HopRing, at: number, { systems }: SpanPlace): HopShape | undefined {
+  const shape = engineCallShape(ring.peer[at]!);
+  if (shape === undefined || systems[shape.port] === undefined) return undefined;
+  const attributes = { ...shape.attributes, ...systemAttributeOf(systems, shape.port) };
+  return { name: shape.name, kind: "client", after: shape.after, attributes };
+}
+
 /** The span of a match; undefined for hops that are no spans. `attempt` counts spans of the same key before it. */
 export function toSpan(
   ring: HopRing,
@@ -154,8 +174,10 @@ export function toSpan(
 ): HopSpan | undefined {
   const { at, mark } = match;
   const hop = ring.hop[at]! as Hop;
-  const shape = shapes[hop];
+  const shape = hop === Hop.ENGINE_CALL ? callShapeOf(ring, at, place) : shapes[hop];
   if (shape === undefined) return undefined;
+  const port = portsOf[hop];
+  const system = port === undefined ? {} : systemAttributeOf(place.systems, port);
   const error = ring.error[at]!;
   const startMs = ring.startMs[at]!;
   return {
@@ -167,7 +189,7 @@ export function toSpan(
     isOfClient: isClientHop(hop),
     startMs,
     endMs: ring.endMs[at]! || startMs,
-    attributes: { ...shape.attributes, ...attributesOf(ring, at, hop) },
+    attributes: { ...shape.attributes, ...system, ...attributesOf(ring, at, hop) },
     error: error === 0 ? undefined : errorNames.get(error),
     links,
   };

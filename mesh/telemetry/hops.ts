@@ -2,6 +2,7 @@ import type { Hop } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
 import type { TracedMessage } from "../codec/traced-message.ts";
 import type { Delivery } from "../rpc/delivery.ts";
 import type { ClientSpanFields } from "./client-hop.ts";
+import type { EngineCall } from "./engine-calls.ts";
 
 /** A message as hops know it. */
 export interface HopMessage {
@@ -70,8 +71,22 @@ export interface Hops {
   pushContext(delivery: Delivery): Uint8Array;
   /** A device has everything up to `seq`; `context` came with the acknowledgement. */
   acknowledged(conversationId: Uint8Array, seq: number, connectionId: bigint, context: Uint8Array): void;
+  /**
+   * An engine was called for these runs since `startMs`: remembered for those that are known to be traced, and for all when
+   * it was slow. `error` = number in the error registry.
+   */
+  called(call: EngineCall, runs: readonly HopRun[], startMs: number, error?: number): void;
+  /** The same for messages by their ids; without a context it is remembered whether they are traced or not. */
+  calledFor(call: EngineCall, messages: readonly CallMessage[], startMs: number, error?: number): void;
   /** A client tells what it saw of a message; passed over unless it was asked, or had the message pushed with a context. */
   clientSpan(span: ClientSpanFields, connectionId: bigint): void;
+}
+
+/** A message for which an engine was called. */
+export interface CallMessage {
+  readonly clientMessageId: Uint8Array;
+  /** Empty = it is not traced; undefined = nobody knows. */
+  readonly traceContext?: Uint8Array;
 }
 
 const nothing = new Uint8Array(0);
@@ -96,5 +111,7 @@ export const noHops: Hops = Object.freeze({
   delivered: () => {},
   pushContext: () => nothing,
   acknowledged: () => {},
+  called: () => {},
+  calledFor: () => {},
   clientSpan: () => {},
 });

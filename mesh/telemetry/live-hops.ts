@@ -4,10 +4,12 @@ import { emptyBytes } from "../codec/wire-reader.ts";
 import { limits } from "../limits.ts";
 import type { Delivery } from "../rpc/delivery.ts";
 import { AckBook } from "./ack-book.ts";
+import { CallRecorder } from "./call-recorder.ts";
 import type { ClientSpanFields } from "./client-hop.ts";
+import type { EngineCall, EngineSystems } from "./engine-calls.ts";
 import { HopRing } from "./hop-ring.ts";
 import { hopFlags } from "./hop-spans.ts";
-import type { HopMessage, HopRun, Hops } from "./hops.ts";
+import type { CallMessage, HopMessage, HopRun, Hops } from "./hops.ts";
 import { LatencyCounts } from "./latency-counts.ts";
 import type { Mark, MarkFields } from "./marks.ts";
 import * as peek from "./peek.ts";
@@ -44,6 +46,8 @@ export interface LiveHopsOptions {
   readonly tokenKey?: Uint8Array | undefined;
   /** Whether deliveries come by way of a Route. */
   readonly hasRoute: boolean;
+  /** What stands behind the ports. @default memory */
+  readonly systems?: EngineSystems;
   /** Takes marks to the other processes. @default there are none */
   readonly onSpread?: (marks: readonly Mark[]) => void;
   /** Asks a client for its span. @default no client is here */
@@ -67,18 +71,20 @@ export class LiveHops implements Hops {
   readonly #acks = new AckBook();
   readonly #parts = new Map<string, number>();
   readonly #selfPart: number;
+  readonly #calls: CallRecorder | undefined;
 
   constructor(options: LiveHopsOptions) {
     const { instanceId, ringEntries, rate, sink, hasRoute, now = createTurnClock() } = options;
-    const { onSpread = () => {}, askClient = () => false } = options;
+    const { onSpread = () => {}, askClient = () => false, systems = {} } = options;
     this.#options = options;
     this.now = now;
     this.ring = new HopRing(ringEntries);
     this.#threshold = rate * 0x1_0000_0000;
     this.#selfPart = partOfName(instanceId);
-    const place = { hasRoute, selfPart: this.#selfPart };
+    const place = { hasRoute, selfPart: this.#selfPart, systems };
     this.spans =
       sink === undefined ? undefined : new SpanMaker({ ring: this.ring, sink, place, now, onSpread, askClient });
+    this.#calls = this.spans && new CallRecorder({ ring: this.ring, marks: this.spans.marks, now });
   }
 
   get cursor(): number {
@@ -276,6 +282,14 @@ export class LiveHops implements Hops {
     const ageMs = nowMs - sentMs;
     if (ageMs < limits.slowMessageMaxMs) this.deliveryMs.record(ageMs);
     if (this.spans !== undefined && isLate(ageMs)) this.spans.markLate({ conversation, seq }, nowMs);
+  }
+
+  called(call: EngineCall, runs: readonly HopRun[], startMs: number, error = 0): void {
+    this.#calls?.ofRuns(call, runs, startMs, error);
+  }
+
+  calledFor(call: EngineCall, messages: readonly CallMessage[], startMs: number, error = 0): void {
+    this.#calls?.ofMessages(call, messages, startMs, error);
   }
 
   /** Another process has marked these. */

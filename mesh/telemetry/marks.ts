@@ -125,6 +125,12 @@ export class Marks {
     return this.#byWord.get(word);
   }
 
+  /** Whether a marked message of the conversation has a seq between these. */
+  holds(conversation: number, firstSeq: number, lastSeq: number): boolean {
+    const marks = this.#byConversation.get(conversation);
+    return marks?.some(({ seq }) => firstSeq <= seq && seq <= lastSeq) ?? false;
+  }
+
   /** Marks of a conversation. */
   inConversation(conversation: number): readonly Mark[] | undefined {
     return this.#byConversation.get(conversation);

@@ -1,5 +1,6 @@
 import { errorRegistry } from "@chappe/gen/errors.ts";
 import { Hop, type HopRecord } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
+import { engineCallShape } from "./engine-calls.ts";
 
 /** How far a message has come. */
 export type MessageState =
@@ -87,6 +88,10 @@ const hopNames: Readonly<Partial<Record<Hop, string>>> = {
 const errorNameOf = (number: number): string =>
   Object.values(errorRegistry).find((row) => row.number === number)?.name ?? String(number);
 
+function nameOf({ hop, count }: HopRecord): string {
+  return (hop === Hop.ENGINE_CALL ? engineCallShape(count)?.name : hopNames[hop]) ?? String(hop);
+}
+
 function noteOf({ hop, seq, count, offline, error, connectionId }: HopRecord): string {
   if (error !== 0) return errorNameOf(error);
   if (hop === Hop.SEQUENCE) return `seq ${seq}`;
@@ -140,7 +145,7 @@ export function makeReport({ messageId, hops, stored, silent }: ReportInput): Tr
     reason: reasonOf(state, ordered),
     seq: stored?.seq ?? Number(ordered.find(({ hop }) => hop === Hop.SEQUENCE)?.seq ?? 0n),
     hops: ordered.map((hop) => ({
-      hop: hopNames[hop.hop] ?? String(hop.hop),
+      hop: nameOf(hop),
       instance: hop.instanceId,
       time: new Date(hop.startTimeMs).toISOString(),
       afterMs: round(hop.startTimeMs - firstMs),

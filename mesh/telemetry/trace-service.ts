@@ -38,6 +38,11 @@ function fromTraceMark({ clientMessageId, conversationHash, seq }: TraceMark): M
   return { id: clientMessageId, conversation: conversationHash, seq: Number(seq) };
 }
 
+function countOf(ring: HopRing, at: number, hop: Hop): number {
+  if (hop === Hop.ENGINE_CALL) return ring.peer[at]!;
+  return hop === Hop.RESOLVE || hop === Hop.LOGIN_OUT ? ring.count[at]! : 0;
+}
+
 function toRecord(
   ring: HopRing,
   at: number,
@@ -54,7 +59,7 @@ function toRecord(
     endTimeMs: ring.endMs[at]!,
     seq: BigInt(ring.lastSeq[at]!),
     connectionId,
-    count: hop === Hop.RESOLVE || hop === Hop.LOGIN_OUT ? ring.count[at]! : 0,
+    count: countOf(ring, at, hop),
     offline: hop === Hop.RESOLVE || hop === Hop.OFFLINE ? ring.offline[at]! : 0,
     error: ring.error[at]!,
     ...(owner && { userId: owner.userId, deviceId: owner.deviceId }),

@@ -2,6 +2,7 @@ import { hash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { TraceService } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
+import type { EngineSystems } from "@chappe/mesh/telemetry/engine-calls.ts";
 import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import { LiveHops, type LiveHopsOptions } from "@chappe/mesh/telemetry/live-hops.ts";
 import type { Figures } from "@chappe/mesh/telemetry/registry.ts";
@@ -62,6 +63,16 @@ function saltOf({ linkSecretFile }: Config): number {
   return hash("sha256", Buffer.concat([Buffer.from("chappe-sampling"), secret]), "buffer").readUInt32BE(0);
 }
 
+/** What the settings put behind the ports, as semantic conventions name it. */
+function systemsOf({ kafkaBrokers, mysqlUrl, redisAddresses }: Config): EngineSystems {
+  return {
+    log: kafkaBrokers.length > 0 ? "kafka" : "chappe",
+    store: mysqlUrl === undefined ? "sqlite" : "mysql",
+    window: "redis",
+    ...(redisAddresses.length > 0 && { presence: "redis" }),
+  };
+}
+
 /** The exporter is loaded only where it is used. */
 async function openSink(
   { otlpUrl }: Config,
@@ -82,7 +93,8 @@ async function openHops(
   const tokenKey = readTokenKey(config);
   const sink = await openSink(config, resource);
   const salt = saltOf(config);
-  return new LiveHops({ instanceId, ringEntries, rate, salt, sink, tokenKey, hasRoute, onSpread, askClient });
+  const systems = systemsOf(config);
+  return new LiveHops({ instanceId, ringEntries, rate, salt, sink, tokenKey, hasRoute, systems, onSpread, askClient });
 }
 
 /** Telemetry by the settings. INVALID_ARGUMENT when the key file cannot be read. */

@@ -3,6 +3,8 @@ import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import { conversationKey, partitionOf } from "@chappe/mesh/ids/conversation-id.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
+import { engineCalls } from "@chappe/mesh/telemetry/engine-calls.ts";
+import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import { createTurnPacer } from "@chappe/mesh/timers/turn-pacer.ts";
 
 /** Takes messages to the log: one append in flight per partition, what waits meanwhile is packed into the next record. */
@@ -60,7 +62,7 @@ function runDue(lanes: readonly Lane[], due: Set<number>, run: (partition: numbe
 }
 
 /** Lanes onto the message log. */
-export function createLanes(log: Log): Lanes {
+export function createLanes(log: Log, hops: Hops = noHops): Lanes {
   const lanes = Array.from({ length: log.partitions }, (): Lane => ({ waiting: [], waitingMessages: 0, inFlight: [] }));
   const due = new Set<number>();
 
@@ -68,11 +70,14 @@ export function createLanes(log: Log): Lanes {
     const lane = lanes[partition]!;
     const batch = takeRecord(lane);
     lane.inFlight = batch;
+    const entries = batch.length === 1 ? batch[0]!.entries : batch.flatMap((request) => request.entries);
+    const startMs = hops.now();
     try {
-      const entries = batch.length === 1 ? batch[0]!.entries : batch.flatMap((request) => request.entries);
       await log.append("messages", partition, encodeLogRecord(entries));
+      hops.calledFor(engineCalls.appendMessages, entries, startMs);
       for (const request of batch) request.resolve();
     } catch (error) {
+      hops.calledFor(engineCalls.appendMessages, entries, startMs, ChappeError.from(error).row.number);
       for (const request of batch) request.reject(error);
     }
     for (const request of batch) lane.waitingMessages -= request.entries.length;

@@ -52,7 +52,7 @@ const sendCmd = getOption(MessageService.method.send, cmd);
 /** A MsgProxy over a log. */
 export function createMsgProxy(options: MsgProxyOptions): MsgProxy {
   const { log, store, validator, membership, hops = noHops } = options;
-  const lanes = createLanes(log);
+  const lanes = createLanes(log, options.hops);
   const admission = createSendAdmission(options);
 
   const takeMessages = createTakeMessages({ lanes, admission, membership, validator, hops });

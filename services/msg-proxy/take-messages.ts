@@ -6,6 +6,7 @@ import { isGroupId } from "@chappe/mesh/ids/conversation-id.ts";
 import type { MembershipViews } from "@chappe/mesh/membership/membership-view.ts";
 import type { Identity } from "@chappe/mesh/rpc/identity.ts";
 import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import { engineCalls } from "@chappe/mesh/telemetry/engine-calls.ts";
 import type { Hops } from "@chappe/mesh/telemetry/hops.ts";
 import type { Lanes } from "./lanes.ts";
 import { checkContent, toEntries } from "./read-send.ts";
@@ -42,7 +43,17 @@ export function createTakeMessages(options: TakeMessagesOptions): TakeMessages {
       checkContent(message.content, `messages[${index}].content`, validator);
     const entries = toEntries(request, identity, admission.checkId);
     const authorised = admission.authorise(identity.userId, conversationId);
-    if (authorised !== true) await authorised;
+    if (authorised !== true) {
+      const startMs = hops.now();
+      await authorised;
+      const call = isGroupId(conversationId) ? engineCalls.selectMembers : engineCalls.selectUsers;
+      // Not known to be traced before it is known how many they are for.
+      hops.calledFor(
+        call,
+        messages.map(({ clientMessageId }) => ({ clientMessageId })),
+        startMs,
+      );
+    }
     // Whether a member may send is known by now, and with it how many there are.
     const fanOut = isGroupId(conversationId) ? (membership.get(conversationId)?.size ?? unknownFanOut) : 1;
     return entries.map((entry) => {

@@ -6,6 +6,7 @@ import { limits } from "@chappe/mesh/limits.ts";
 import type { HotWindow } from "@chappe/mesh/ports/hot-window.ts";
 import type { Log, LogConsumer, LogSubscription, PartitionBatch } from "@chappe/mesh/ports/log.ts";
 import type { MessageStore, SendKey, SendRow, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
+import { engineCalls } from "@chappe/mesh/telemetry/engine-calls.ts";
 import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import { type Committer, createCommitter } from "./committer.ts";
 import type { LogPlace } from "./dead-letters.ts";
@@ -88,7 +89,7 @@ class Writer implements LogConsumer, MsgWriter {
     this.#sequencer = createSequencer(this.#hops);
     this.#gate = gate;
     this.replayed = gate.opened;
-    this.#window = options.window === undefined ? undefined : createWindowGuard(options.window);
+    this.#window = options.window === undefined ? undefined : createWindowGuard(options.window, { hops: this.#hops });
     this.#committer = this.#newCommitter();
   }
 
@@ -219,7 +220,10 @@ class Writer implements LogConsumer, MsgWriter {
     const known = new Map<string, SendRow>();
     if (keys.length === 0) return known;
     this.#storeLookups += keys.length;
-    for (const row of await this.#options.store.findSends(keys)) {
+    const startMs = this.#hops.now();
+    const rows = await this.#options.store.findSends(keys);
+    this.#hops.calledFor(engineCalls.selectSends, entriesOf(inputs), startMs);
+    for (const row of rows) {
       if (row !== undefined) known.set(sendKeyOf(row), row);
     }
     this.#duplicates += known.size;
@@ -244,11 +248,16 @@ class Writer implements LogConsumer, MsgWriter {
     }
     const missing = this.#sequencer.missingHeads(inputs);
     if (missing.length === 0) return false;
+    const startMs = this.#hops.now();
     const heads = await this.#options.store.heads(missing);
+    this.#hops.calledFor(engineCalls.selectHeads, entriesOf(inputs), startMs);
     for (const [index, conversationId] of missing.entries()) this.#sequencer.setHead(conversationId, heads[index]!);
     return true;
   }
 }
+
+const entriesOf = (inputs: readonly PartitionInput[]) =>
+  inputs.flatMap(({ records }) => records.flatMap(({ entries }) => entries));
 
 /** Starts a writer on the log. */
 export async function createMsgWriter(options: MsgWriterOptions): Promise<MsgWriter> {

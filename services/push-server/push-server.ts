@@ -5,6 +5,7 @@ import type { MembershipViews } from "@chappe/mesh/membership/membership-view.ts
 import type { Log, LogConsumer, LogSubscription, PartitionBatch } from "@chappe/mesh/ports/log.ts";
 import type { Presence } from "@chappe/mesh/ports/presence.ts";
 import type { Delivery } from "@chappe/mesh/rpc/delivery.ts";
+import { engineCalls } from "@chappe/mesh/telemetry/engine-calls.ts";
 import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import { addDeliveries, targetUsers } from "./resolve.ts";
 
@@ -131,11 +132,24 @@ class Server implements PushServer, LogConsumer {
     const resolved: Resolved[] = [];
     for (const entry of entries) {
       const users = targetUsers(entry, this.#options.membership);
-      resolved.push({ entry, users: users instanceof Promise ? await users : users });
+      resolved.push({ entry, users: users instanceof Promise ? await this.#readers(entry, users) : users });
     }
     const missing = await this.#deliver(resolved, startMs);
     this.#entries += entries.length;
     if (missing.size > 0) await this.#again(resolved, missing);
+  }
+
+  #lookedUp(resolved: readonly Resolved[], startMs: number): void {
+    const isSlow = this.#hops.now() - startMs >= limits.slowCallMs;
+    for (const { entry } of resolved)
+      if (isSlow || (entry.traced?.length ?? 0) > 0) this.#hops.called(engineCalls.lookUpPresence, [entry], startMs);
+  }
+
+  async #readers(entry: PushEntryFields, users: Promise<readonly bigint[]>): Promise<readonly bigint[]> {
+    const startMs = this.#hops.now();
+    const readers = await users;
+    this.#hops.called(engineCalls.selectReaders, [entry], startMs);
+    return readers;
   }
 
   /** One look-up for all entries, one batch per Login process. Answers connections that were not there. */
@@ -146,7 +160,9 @@ class Server implements PushServer, LogConsumer {
   ): Promise<ReadonlySet<bigint>> {
     const { presence, worker } = this.#options;
     const users = resolved.flatMap((item) => item.users);
+    const lookUpMs = this.#hops.now();
     const found = await presence.lookup(users);
+    this.#lookedUp(resolved, lookUpMs);
     const byLogin = new Map<string, Delivery[]>();
     let at = 0;
     for (const { entry, users: targets } of resolved) {

@@ -5,6 +5,7 @@ import { type LocalMesh, startLocalMesh } from "../support/local-mesh.ts";
 import { type OtlpReceiver, startOtlpReceiver, treeOf } from "../support/otlp-receiver.ts";
 
 const wayUp = [
+  "append messages < send messages",
   "login in < ",
   "msg-proxy authorise < route up",
   "msg-writer commit < process messages",
@@ -20,13 +21,15 @@ const wayDown = [
   "push-worker deliver < process push",
   "route down < push-worker deliver",
 ];
-const wholeTree = [...wayUp, ...wayDown].sort();
 const names = (tree: readonly string[]): string[] => tree.map((line) => line.split(" < ")[0]!);
 
 describe.each([
   ["sampled", "1"],
   ["not sampled", "0"],
 ])("the trace of a message in a mesh of roles, %s", (_name, rate) => {
+  // Quick calls of engines are remembered of messages only that are known to be traced.
+  const up = wayUp.filter((line) => rate === "1" || !line.startsWith("append "));
+  const wholeTree = [...up, ...wayDown].sort();
   let receiver: OtlpReceiver;
   let mesh: LocalMesh;
   let urls: string[];
@@ -79,7 +82,7 @@ describe.each([
     const id = messageId(rate === "0" ? 1_500 : 0);
     const messages = [{ clientMessageId: id, content: { text: { text: "hello" } } }];
     await ann.call("chappe.msg.v1.MessageService/Send", { conversationId: directId(ann, ben), messages });
-    const tree = [...wayUp, "push offline < process push"].sort();
+    const tree = [...up, "push offline < process push"].sort();
     const traceId = Buffer.from(id, "base64").toString("hex");
     expect(treeOf(await receiver.waitFor(traceId, names(tree)))).toEqual(tree);
   });

@@ -9,6 +9,7 @@ import { attributeOf, type OtlpReceiver, startOtlpReceiver, treeOf } from "../su
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 
 const wayUp = [
+  "append messages < send messages",
   "login in < ",
   "msg-proxy authorise < route up",
   "msg-writer commit < process messages",
@@ -20,6 +21,8 @@ const wayUp = [
 ];
 const wayDown = ["device ack < login out", "login out < push-worker deliver", "push-worker deliver < process push"];
 const wholeTree = [...wayUp, ...wayDown].sort();
+/** Quick calls of engines are remembered of messages only that are known to be traced. */
+const lateTree = wholeTree.filter((line) => !line.startsWith("append "));
 const names = (tree: readonly string[]): string[] => tree.map((line) => line.split(" < ")[0]!);
 
 const key = Buffer.alloc(32, 7);
@@ -163,7 +166,7 @@ describe("with no message sampled", () => {
   test("a message that is acknowledged late is exported whole, out of what the roles remember", async () => {
     const id = await sender.send(directId(ann, ben));
     await reader.receive(id, { afterMs: 1_100 });
-    expect(treeOf(await receiver.waitFor(id, names(wholeTree)))).toEqual(wholeTree);
+    expect(treeOf(await receiver.waitFor(id, names(lateTree)))).toEqual(lateTree);
   });
 
   test("a refused message is exported with the reason", async () => {

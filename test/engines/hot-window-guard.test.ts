@@ -25,7 +25,7 @@ function openBreakable() {
     close: () => memory.close(),
   };
   let clockMs = 0;
-  const guard = createWindowGuard(window, () => clockMs);
+  const guard = createWindowGuard(window, { now: () => clockMs });
   const read = async (): Promise<number[]> => seqsOf(await guard.readRange(conversationOf(1), 1, 1_000, all));
   const passMs = (ms: number): void => {
     clockMs += ms;

@@ -1,14 +1,18 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type DistributedMesh, startDistributedMesh } from "@chappe/bench/support/distributed-mesh.ts";
+import { limits } from "@chappe/mesh/limits.ts";
 import { makeTraceToken } from "@chappe/mesh/telemetry/trace-token.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { createGroup, directId, type HttpUser, registerMany } from "../support/http-user.ts";
-import { namesOf, treeOfClients, treeOfOffline } from "../support/message-trees.ts";
+import { createGroup, directId, type HttpUser, messageId, registerMany } from "../support/http-user.ts";
+import { callsOfRedis, namesOf, treeOfClients, treeOfOffline } from "../support/message-trees.ts";
 import {
+  attributeOf,
   instanceOf,
   type OtlpReceiver,
+  parentName,
   type ReceivedSpan,
   startOtlpReceiver,
   treeOf,
@@ -17,17 +21,23 @@ import { openTracedClient, type TracedClient } from "../support/traced-client.ts
 
 const folder = mkdtempSync(join(tmpdir(), "chappe-trace-engines-"));
 const key = Buffer.alloc(32, 7);
-const wholeTree = treeOfClients(true);
+const wholeTree = [...treeOfClients(true), ...callsOfRedis].sort();
+const offlineTree = [...treeOfOffline, ...callsOfRedis].sort();
 
 /** The process that has Login and Online names each after itself. */
 const firstLogin = "login-login";
 
 /** Each span as "name @ process", sorted, equal ones once. */
 const placesOf = (trace: readonly ReceivedSpan[]): string[] =>
-  [...new Set(trace.map((span) => `${span.name} @ ${instanceOf(span)}`))].sort();
+  [...new Set(trace.map((span) => `${span.name} @ ${instanceOf(span)}`))]
+    .filter((place) => !place.startsWith("select "))
+    .sort();
 
 const placesUp = [
+  "append hot-window @ msg-writer",
+  "append messages @ msg-proxy",
   "client send @ chappe-client",
+  "look-up presence @ push",
   `login in @ ${firstLogin}`,
   "msg-proxy authorise @ msg-proxy",
   "msg-writer commit @ msg-writer",
@@ -38,9 +48,9 @@ const placesUp = [
   "send push @ msg-writer",
 ];
 const placesDown = (login: string): string[] => [
-  "device ack @ " + login,
+  `device ack @ ${login}`,
   "device receive @ chappe-client",
-  "login out @ " + login,
+  `login out @ ${login}`,
   "push-worker deliver @ push",
   "route down @ route",
 ];
@@ -97,15 +107,55 @@ describe("the trace of a message over processes on Kafka, MariaDB and Redis", ()
     for (const traceId of links) expect(ids).toContain(traceId);
   });
 
+  test("calls of the engines name their systems; the first message of two users waits for what no cache has", async () => {
+    const [ann, ben] = [users[4]!, users[5]!];
+    const sender = await connect(ann, urls[0]!);
+    const id = await sender.send(directId(ann, ben));
+    const trace = await receiver.waitFor(id, [...namesOf(offlineTree), "select users", "select heads"]);
+    const found = trace.flatMap((span) => {
+      const system = attributeOf(span, "db.system.name") ?? attributeOf(span, "messaging.system");
+      return system === undefined ? [] : [`${span.name} < ${parentName(span, trace)}: ${system}`];
+    });
+    expect(found.sort()).toEqual([
+      "append hot-window < process messages: redis",
+      "append messages < send messages: kafka",
+      "look-up presence < process push: redis",
+      "msg-writer commit < process messages: mysql",
+      "process messages < send messages: kafka",
+      "process push < send push: kafka",
+      "select heads < process messages: mysql",
+      "select users < msg-proxy authorise: mysql",
+      "send messages < msg-proxy authorise: kafka",
+      "send push < process messages: kafka",
+    ]);
+  });
+
+  test("a message that is sent again is looked for in the store", async () => {
+    const [ann, ben] = [users[4]!, users[5]!];
+    const clientMessageId = messageId();
+    const messages = [{ clientMessageId, content: { text: { text: "hello" } } }];
+    const send = () => ann.call("chappe.msg.v1.MessageService/Send", { conversationId: directId(ann, ben), messages });
+    const id = Buffer.from(clientMessageId, "base64").toString("hex");
+    await send();
+    await receiver.waitFor(id, ["msg-writer commit"]);
+    await send();
+    const trace = await receiver.waitFor(id, ["select sends"]);
+    const [read] = trace.filter(({ name }) => name === "select sends");
+    expect(parentName(read!, trace)).toBe("process messages");
+  });
+
   test("to a group of 100 at two Logins: one tree, and 99 devices in it", async () => {
     const conversationId = await createGroup(users);
     const sender = await connect(users[0]!, urls[0]!, makeTraceToken(key, Date.now() + 60_000));
     const readers = await Promise.all(users.slice(1).map((user, index) => connect(user, urls[index % 2]!)));
+    // By then nobody remembers the members from when the group was made.
+    await sleep(limits.membershipViewMaxAgeMs);
     const id = await sender.send(conversationId);
     await Promise.all(readers.map((reader) => reader.received(id)));
     const device = Array.from({ length: 98 }, () => ["device receive", "device ack"]).flat();
     const second = ["push-worker deliver", "route down", "login out"];
-    const trace = await receiver.waitFor(id, [...namesOf(wholeTree), ...device, ...second]);
+    const cold = ["select members", "select readers"];
+    const trace = await receiver.waitFor(id, [...namesOf(wholeTree), ...device, ...second, ...cold]);
     expect(treeOf(trace)).toEqual(wholeTree);
     expect(placesOf(trace)).toEqual(
       [...new Set([...placesUp, ...placesDown(firstLogin), ...placesDown("login-2")])].sort(),
@@ -116,8 +166,8 @@ describe("the trace of a message over processes on Kafka, MariaDB and Redis", ()
   test("to somebody who is offline: it ends there", async () => {
     const [ann, ben] = [users[2]!, users[3]!];
     const id = await (await connect(ann, urls[1]!)).send(directId(ann, ben));
-    const trace = await receiver.waitFor(id, namesOf(treeOfOffline));
-    expect(treeOf(trace)).toEqual(treeOfOffline);
+    const trace = await receiver.waitFor(id, namesOf(offlineTree));
+    expect(treeOf(trace)).toEqual(offlineTree);
     const places = [...placesUp, "push offline @ push"].map((place) => place.replace(firstLogin, "login-2"));
     expect(placesOf(trace)).toEqual(places.sort());
   });

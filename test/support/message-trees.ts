@@ -1,6 +1,7 @@
 /** The trees of messages' traces, as treeOf writes them. */
 
 const inMesh = [
+  "append messages < send messages",
   "msg-proxy authorise < route up",
   "msg-writer commit < process messages",
   "process messages < send messages",
@@ -21,6 +22,12 @@ export const treeOfClients = (hasRoute: boolean): string[] =>
 
 /** The same for recipients without a device. */
 export const treeOfOffline: readonly string[] = [...fromClient, ...inMesh, "push offline < process push"].sort();
+
+/** What comes to both where presence and the hot window are Redis. */
+export const callsOfRedis: readonly string[] = [
+  "append hot-window < process messages",
+  "look-up presence < process push",
+];
 
 /** The names of a tree's spans, each as often as it has lines. */
 export const namesOf = (tree: readonly string[]): string[] => tree.map((line) => line.split(" < ")[0]!);

@@ -102,9 +102,13 @@ export function parentName(span: ReceivedSpan, trace: readonly ReceivedSpan[]): 
   return trace.find(({ spanId }) => spanId === span.parentSpanId)?.name;
 }
 
-/** Each span as "name < name of its parent", sorted, equal ones once. */
+/** Whether it is a read of the store for what was in no cache: most messages have none, the first ones some. */
+const isColdRead = ({ name }: ReceivedSpan): boolean => name.startsWith("select ");
+
+/** Each span but cold reads as "name < name of its parent", sorted, equal ones once. */
 export function treeOf(trace: readonly ReceivedSpan[]): string[] {
-  return [...new Set(trace.map((span) => `${span.name} < ${parentName(span, trace) ?? "?"}`))].sort();
+  const rest = trace.filter((span) => !isColdRead(span));
+  return [...new Set(rest.map((span) => `${span.name} < ${parentName(span, trace) ?? "?"}`))].sort();
 }
 
 /** Name of the process that a span is of, or of the service when it says no name. */
