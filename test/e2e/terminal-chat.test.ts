@@ -50,7 +50,10 @@ describe("two terminals", () => {
     await expect
       .poll(() => {
         bob.type("/list");
-        return bob.text().split("\n").some((line) => line === "1. alice");
+        return bob
+          .text()
+          .split("\n")
+          .some((line) => line === "1. alice");
       })
       .toBe(true);
     bob.type("/quit");
