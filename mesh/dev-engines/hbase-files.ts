@@ -9,7 +9,10 @@ export interface HbasePorts {
   readonly regionServer: number;
 }
 
-const sessionTimeoutMs = 10_000;
+/** A standalone HBase whose session ends ends itself: it has to live through pauses and busy machines. ZooKeeper's most. */
+const sessionTimeoutMs = 40_000;
+/** Regions are given out only after a server has sent a report. */
+const reportMs = 500;
 
 /** Everything in one process, on loopback, nothing waits for more servers. */
 const siteOf = (directory: string, ports: HbasePorts): Readonly<Record<string, string>> => ({
@@ -34,7 +37,10 @@ const siteOf = (directory: string, ports: HbasePorts): Readonly<Record<string, s
   "hbase.regionserver.handler.count": "8",
   "hbase.master.wait.on.regionservers.mintostart": "1",
   "hbase.master.wait.on.regionservers.maxtostart": "1",
+  "hbase.regionserver.msginterval": String(reportMs),
+  // Of the two, HBase takes the second when it has its own ZooKeeper.
   "zookeeper.session.timeout": String(sessionTimeoutMs),
+  "zookeeper.session.timeout.localHBaseCluster": String(sessionTimeoutMs),
 });
 
 const logging = [

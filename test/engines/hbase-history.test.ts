@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { runOf, seqsOf, upTo } from "@chappe/bench/support/store-kit.ts";
 import { createHbaseTables, type HbaseTable } from "@chappe/mesh/dev-engines/hbase-tables.ts";
 import { type HbaseStandalone, startHbase } from "@chappe/mesh/dev-engines/start-hbase.ts";
@@ -18,10 +20,24 @@ beforeAll(async () => {
 }, startMs);
 afterAll(() => hbase?.close());
 
-const open = (more: { timeoutMs?: number; table?: string; zookeeper?: string[] } = {}): MessageHistory =>
-  createHbaseHistory({ zookeeper: [hbase.at], table: table.name, ...more });
+const open = (
+  more: { timeoutMs?: number; callTimeoutMs?: number; table?: string; zookeeper?: string[] } = {},
+): MessageHistory => createHbaseHistory({ zookeeper: [hbase.at], table: table.name, ...more });
 
 describeMessageHistory("HBase", async () => ({ open: async () => open(), destroy: async () => {} }));
+
+/** In front of a server: every answer of its comes so much later. */
+async function startSlowProxy(target: string, delayMs: number) {
+  const [host, port] = target.split(":") as [string, string];
+  const server = createServer((client) => {
+    const behind = connect(Number(port), host);
+    client.pipe(behind).on("error", () => client.destroy());
+    client.on("error", () => behind.destroy());
+    behind.on("data", (chunk) => setTimeout(() => client.write(chunk), delayMs));
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => void server.close() };
+}
 
 describe("an HBase that is not there", () => {
   const unavailable = { row: { name: "UNAVAILABLE" } };
@@ -36,6 +52,16 @@ describe("an HBase that is not there", () => {
     const history = open({ zookeeper: ["127.0.0.1:1"], timeoutMs: 800 });
     await expect(history.put([runOf(1, 1, 1)])).rejects.toMatchObject(unavailable);
     await history.close();
+  });
+
+  test("one that is found more slowly than an operation may take is found by the next", async () => {
+    const proxy = await startSlowProxy(hbase.at, 600);
+    const history = open({ zookeeper: [proxy.address], timeoutMs: 800 });
+    const read = () => history.readRange(newGroupId(), 1, 2, all);
+    await expect(read()).rejects.toMatchObject(unavailable);
+    await expect.poll(read, { timeout: 10_000 }).toEqual([]);
+    await history.close();
+    proxy.close();
   });
 
   test("closing ends what waits", async () => {
@@ -73,7 +99,8 @@ describe("an HBase that is killed", () => {
   });
 
   test("one that stands still is UNAVAILABLE in time", { timeout: startMs }, async () => {
-    const history = open({ zookeeper: [own.zookeeper], timeoutMs: 1_500 });
+    // Calls are given up within the operation, those to ZooKeeper too; their answers come when it goes on.
+    const history = open({ zookeeper: [own.zookeeper], timeoutMs: 1_500, callTimeoutMs: 300 });
     await history.put([runOf(1, 1, 1)]);
     await own.kill("SIGSTOP");
     await expect(history.put([runOf(1, 2, 1)])).rejects.toMatchObject({ row: { name: "UNAVAILABLE" } });

@@ -1,6 +1,6 @@
 import { HbaseFailure } from "./hbase-failure.ts";
 import type { HbaseLibrary } from "./hbase-library.ts";
-import { within } from "./within.ts";
+import { readZnode } from "./read-znode.ts";
 
 /** Where HBase is. */
 export interface HbaseAddress {
@@ -10,31 +10,26 @@ export interface HbaseAddress {
   readonly znode?: string;
 }
 
-const sessionTimeoutMs = 10_000;
-const spinDelayMs = 100;
-
-/** "host:port" of the server that has the region of regions. ZooKeeper is asked each time; nothing stays open. */
+/**
+ * "host:port" of the server that has the region of regions. ZooKeeper is asked each time; nothing stays open. Each of its
+ * servers gets its share of the time, in turn from a random one on.
+ */
 export async function findMetaServer(
-  library: HbaseLibrary,
+  { decodeMeta }: Pick<HbaseLibrary, "decodeMeta">,
   { zookeeper: servers, znode = "/hbase" }: HbaseAddress,
   timeoutMs: number,
 ): Promise<string> {
-  const options = { sessionTimeout: sessionTimeoutMs, spinDelay: spinDelayMs, retries: 0 };
-  const zookeeper = library.createZookeeper(servers.join(), options);
-  const read = new Promise<Buffer>((resolve, reject) => {
-    zookeeper.once("connected", () =>
-      zookeeper.getData(`${znode}/meta-region-server`, (error, data) => {
-        if (error === null && data !== null) resolve(data);
-        else reject(new HbaseFailure("lost", `ZooKeeper does not say where HBase is: ${error?.message ?? "no data"}`));
-      }),
-    );
-  });
-  zookeeper.connect();
-  try {
-    const late = () => new HbaseFailure("lost", `ZooKeeper at ${servers.join()} does not answer`);
-    const { server } = library.decodeMeta(await within(timeoutMs, read, late));
-    return `${server.hostName}:${server.port}`;
-  } finally {
-    zookeeper.close();
+  const first = Math.floor(Math.random() * servers.length);
+  const failures: string[] = [];
+  for (let tried = 0; tried < servers.length; tried++) {
+    const server = servers[(first + tried) % servers.length]!;
+    try {
+      const data = await readZnode(server, `${znode}/meta-region-server`, timeoutMs / servers.length);
+      const { hostName, port } = decodeMeta(data).server;
+      return `${hostName}:${port}`;
+    } catch (error) {
+      failures.push((error as Error).message);
+    }
   }
+  throw new HbaseFailure("lost", `nobody says where HBase is: ${failures.join("; ")}`);
 }

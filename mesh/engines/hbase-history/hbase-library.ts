@@ -60,29 +60,21 @@ export interface LibraryConnection extends EventEmitter {
   readonly calls: Readonly<Record<string, { readonly timer: NodeJS.Timeout }>>;
 }
 
-/** The ZooKeeper client. */
-export interface ZookeeperClient extends EventEmitter {
-  connect(): void;
-  getData(path: string, done: (error: Error | null, data: Buffer | null) => void): void;
-  close(): void;
-}
-
-/** What is used of hbase-rpc-client and of the ZooKeeper client under it. */
+/** What is used of hbase-rpc-client. */
 export interface HbaseLibrary {
   readonly Connection: new (options: object) => LibraryConnection;
   readonly decodeMeta: (data: Buffer) => { readonly server: { readonly hostName: string; readonly port: number } };
-  readonly createZookeeper: (hosts: string, options: object) => ZookeeperClient;
 }
 
 /**
- * Loads the library. Only its connection, its messages and its reading of ZooKeeper are used: its client drops rows from
- * scans, finds regions by a call that HBase 2 has no more, names regions as text, which breaks binary keys, hands over
- * the failure of an action as if it were a row, and cannot be closed.
+ * Loads the library. Only its connection, its messages and what it knows of HBase's node in ZooKeeper are used: its client
+ * drops rows from scans, finds regions by a call that HBase 2 has no more, names regions as text, which breaks binary
+ * keys, hands over the failure of an action as if it were a row, and cannot be closed. The ZooKeeper client under it takes
+ * the answer to a session that was given up for another one's and throws where nobody can catch it.
  */
 export function loadHbaseLibrary(): HbaseLibrary {
   const load = createRequire(import.meta.url);
   const { decodeMeta } = load("hbase-rpc-client/lib/zk-protobuf") as Pick<HbaseLibrary, "decodeMeta">;
-  const { createClient } = load("node-zookeeper-client") as { createClient: HbaseLibrary["createZookeeper"] };
   const Connection = load("hbase-rpc-client/lib/connection") as HbaseLibrary["Connection"];
-  return { Connection, decodeMeta, createZookeeper: createClient };
+  return { Connection, decodeMeta };
 }

@@ -56,6 +56,8 @@ export class HbaseTableClient {
   readonly #callTimeoutMs: number;
   readonly #servers = new Map<string, RegionServer>();
   #regions: Promise<RegionTable> | undefined;
+  /** Regions that are still looked up serve the next try: an operation may have less time than that takes. */
+  #locating = false;
   #closed = false;
 
   constructor(options: HbaseTableOptions) {
@@ -95,7 +97,7 @@ export class HbaseTableClient {
       throw new ChappeError("INTERNAL", `HBase refuses table ${this.#options.table}: ${error.message}`, {
         cause: error,
       });
-    this.#regions = undefined;
+    if (!this.#locating) this.#regions = undefined;
     if (leftMs > 0 && !this.#closed) return;
     throw new ChappeError("UNAVAILABLE", `HBase does not answer: ${error.message}`, { cause: error });
   }
@@ -126,7 +128,17 @@ export class HbaseTableClient {
   }
 
   #locate(): Promise<RegionTable> {
-    this.#regions ??= this.#readRegions();
+    if (this.#regions === undefined) {
+      this.#locating = true;
+      this.#regions = this.#readRegions()
+        .catch((error: unknown) => {
+          this.#regions = undefined;
+          throw error;
+        })
+        .finally(() => {
+          this.#locating = false;
+        });
+    }
     return this.#regions;
   }
 
