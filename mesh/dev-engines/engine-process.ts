@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { standsStill } from "./stands-still.ts";
 
 const shownLogBytes = 4 * 1024;
 const stopTimeoutMs = 15_000;
@@ -28,7 +29,10 @@ export interface EngineProcess {
   ended(): string | undefined;
   /** The end of its log. */
   logTail(): string;
-  /** Sends the signal; SIGKILL and SIGTERM wait for the end, and SIGTERM becomes SIGKILL after 15 s. */
+  /**
+   * Sends the signal; SIGKILL and SIGTERM wait for the end, and SIGTERM becomes SIGKILL after 15 s. SIGSTOP waits until
+   * it stands still.
+   */
   kill(signal: NodeJS.Signals): Promise<void>;
   /** From now on it goes on when this process ends. */
   release(): void;
@@ -106,6 +110,7 @@ export function startEngineProcess(options: EngineProcessOptions): EngineProcess
     async kill(signal) {
       if (ended !== undefined) return;
       child.kill(signal);
+      if (signal === "SIGSTOP") return standsStill(pid);
       if (signal !== "SIGKILL" && signal !== "SIGTERM") return;
       const timer = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
       await exited;

@@ -43,7 +43,7 @@ describe("an HBase that is not there", () => {
   const unavailable = { row: { name: "UNAVAILABLE" } };
 
   test("a table that nobody has made is named", async () => {
-    const history = open({ table: "nobody-made-it", timeoutMs: 500 });
+    const history = open({ table: "nobody-made-it", timeoutMs: 2_000 });
     await expect(history.readRange(newGroupId(), 1, 2, all)).rejects.toThrow(/no table nobody-made-it/);
     await history.close();
   });

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { createDevEngines } from "@chappe/mesh/dev-engines/dev-engines.ts";
 import { devPorts } from "@chappe/mesh/dev-engines/engine-defaults.ts";
+import { startEngineProcess } from "@chappe/mesh/dev-engines/engine-process.ts";
 import { freePort } from "@chappe/mesh/dev-engines/free-port.ts";
 import { jarProblems } from "@chappe/mesh/dev-engines/jar-sums.ts";
 import { processIdentity } from "@chappe/mesh/dev-engines/process-identity.ts";
@@ -30,6 +31,24 @@ it("an engine and its data are gone soon after its test process was killed", asy
   expect([isAlive(pid), existsSync(logFile)]).toEqual([true, true]);
   test.kill("SIGKILL");
   await vi.waitFor(() => expect([isAlive(pid), existsSync(dirname(logFile))]).toEqual([false, false]), 10_000);
+});
+
+it("a process that is stopped stands still with all its threads, however many wait for their turn", async () => {
+  const busy = "for (;;);";
+  const script = `const { Worker } = require("node:worker_threads");
+    for (let n = 0; n < 16; n++) new Worker(${JSON.stringify(busy)}, { eval: true });`;
+  const started = { program: process.execPath, args: ["-e", script], cwd: directory, logFile: join(directory, "log") };
+  const engine = startEngineProcess(started);
+  const tasks = `/proc/${engine.pid}/task`;
+  const states = () =>
+    readdirSync(tasks).map((task) => / ([A-Z]) /.exec(readFileSync(`${tasks}/${task}/stat`, "utf8"))![1]);
+  await vi.waitFor(() => expect(states().filter((state) => state === "R").length).toBeGreaterThan(12), 10_000);
+  for (let round = 0; round < 5; round++) {
+    await engine.kill("SIGSTOP");
+    expect(new Set(states())).toEqual(new Set("T"));
+    await engine.kill("SIGCONT");
+  }
+  await engine.kill("SIGKILL");
 });
 
 it("an engine does not start on a port that somebody has", async () => {
