@@ -5,6 +5,7 @@ export const engineVersions = Object.freeze({
   redis: "7.0.15",
   hbase: "2.6.2",
   envoy: "1.40.0",
+  zipkin: "3.5.1",
 });
 
 /** Number of servers of the Redis cluster that developers get. */

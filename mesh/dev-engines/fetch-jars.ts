@@ -15,7 +15,7 @@ const retryDelaysMs = [2_000, 10_000];
 const copyGoal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
 /** An engine whose jars come from Maven Central: packages/<name>.pom.xml pins them, packages/<name>.sha256 lists them. */
-export type JarEngine = "kafka" | "hbase";
+export type JarEngine = "kafka" | "hbase" | "zipkin";
 
 const packageFile = (name: string): string => fileURLToPath(new URL(`./packages/${name}`, import.meta.url));
 

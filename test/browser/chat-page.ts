@@ -11,7 +11,8 @@ const quietFlags = [
   "--disable-component-update",
   "--disable-sync",
 ];
-const password = "semaphore-1794";
+/** Of the accounts that pages make. */
+export const pagePassword = "semaphore-1794";
 
 /** The system's Chromium, without a window and without talking to anybody. */
 export function launchChromium(): Promise<Browser> {
@@ -57,7 +58,7 @@ export class ChatPage {
 
   async enter(name: string, button: "Sign in" | "Create an account"): Promise<void> {
     await this.page.getByLabel("Name", { exact: true }).fill(name);
-    await this.page.getByLabel("Password").fill(password);
+    await this.page.getByLabel("Password").fill(pagePassword);
     await this.page.getByRole("button", { name: button }).click();
     await this.page.getByRole("button", { name: "New chat" }).waitFor();
   }

@@ -1,17 +1,13 @@
-import { fileURLToPath } from "node:url";
 import { register } from "@chappe/sdk/src/index.ts";
-import { build } from "esbuild";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ChatPage, launchChromium } from "../browser/chat-page.ts";
-import type { EdgePage } from "../browser/connect-edge-page.ts";
 import { buildInteropClient } from "../conformance/grpc/run-h2spec.ts";
 import { startBackend } from "../polyglot/support/backend.ts";
 import { languages } from "../polyglot/support/languages.ts";
 import { runTool } from "../polyglot/support/run-tool.ts";
 import { type EnvoyWorld, startEnvoyWorld } from "./support/envoy-world.ts";
-
-declare const edge: EdgePage;
+import { useEdgeInPage } from "./support/use-edge-in-page.ts";
 
 let world: EnvoyWorld;
 let browser: Browser;
@@ -49,21 +45,11 @@ it("two people chat in a browser through TLS and WebSocket", async () => {
 });
 
 it.each(["gRPC-web", "Connect"] as const)("a page calls and holds a session over %s", async (protocol) => {
-  const entry = fileURLToPath(new URL("../browser/connect-edge-page.ts", import.meta.url));
-  const { outputFiles } = await build({ entryPoints: [entry], bundle: true, format: "iife", write: false });
-  const context = await browser.newContext({ ignoreHTTPSErrors: true });
-  const page = await context.newPage();
-  await page.goto(`${url}/chat-config.json`);
-  await page.evaluate(outputFiles[0]!.text);
-  const name = `page-${protocol.toLowerCase()}`;
-  const { token, same } = await page.evaluate(([by, user]) => edge.unary(by, user), [protocol, name] as const);
+  const { same, seen, refused } = await useEdgeInPage(browser, url, protocol);
   expect(same).toBe(true);
-  const seen = await page.evaluate(([by, bearer]) => edge.stream(by, bearer, 20), [protocol, token] as const);
   expect(seen).toEqual({ answered: 20 });
   // Envoy's answer: the status, without Chappe's own detail.
-  const refused = await page.evaluate((by) => edge.refused(by), protocol);
   expect(refused.code).toBe("Unauthenticated");
-  await context.close();
 });
 
 it("a client on grpc-go holds a session over gRPC with TLS, and a refused one says why", async () => {

@@ -67,7 +67,7 @@ export async function goTool(name: "protoc-gen-go" | "protoc-gen-go-grpc" | "grp
 /** Path of a Go package of the module in `folder`, built; Go's own cache makes a second time short. */
 export async function goBuild(folder: string, goPackage: string, name: string): Promise<string> {
   const path = join(cacheFolder, name);
-  await runTool(await goProgram(), ["build", "-o", path, goPackage], { cwd: folder });
+  await runTool(await goProgram(), ["build", "-o", path, goPackage], { cwd: folder, timeoutMs: 600_000 });
   return path;
 }
 
