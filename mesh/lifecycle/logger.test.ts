@@ -32,3 +32,26 @@ test("the level may be changed while it runs", () => {
   logger.info("heard again");
   expect(lines.map(({ event }) => event)).toEqual(["heard", "heard again"]);
 });
+
+const traceparent = (flags: string): Uint8Array =>
+  Buffer.from(`00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-${flags}`, "latin1");
+
+test("lines written for a sampled message name its trace, also after waits, and no others do", async () => {
+  const { logger, lines } = world();
+  const work = async (event: string): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    logger.warn(event);
+  };
+  await Promise.all([
+    logger.within(traceparent("01"), () => work("sampled")),
+    logger.within(traceparent("00"), () => work("not sampled")),
+    logger.within(new Uint8Array(0), () => work("no context")),
+    logger.within(Buffer.alloc(55, "x"), () => work("not a context")),
+    work("outside"),
+  ]);
+  const ids = { trace_id: "0af7651916cd43dd8448eb211c80319c", span_id: "b7ad6b7169203331" };
+  expect(lines.find(({ event }) => event === "sampled")).toMatchObject(ids);
+  const others = lines.filter(({ event }) => event !== "sampled");
+  expect(others).toHaveLength(4);
+  for (const line of others) expect(Object.keys(line).sort()).toEqual(["event", "level", "time"]);
+});

@@ -1,10 +1,17 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { destination, pino } from "pino";
+import { type LogIds, logIdsOf } from "../telemetry/trace-context.ts";
 
 /** Writes one JSON object a line. Never given message bodies, tokens or passwords. */
 export interface Logger {
   info(event: string, fields?: Readonly<Record<string, unknown>>): void;
   warn(event: string, fields?: Readonly<Record<string, unknown>>): void;
   error(event: string, fields?: Readonly<Record<string, unknown>>): void;
+  /**
+   * Runs something for a message or call; `traceContext` is a W3C traceparent. When it is sampled, all lines that are written
+   * meanwhile, also after waits in it, have its `trace_id` and `span_id`.
+   */
+  within<T>(traceContext: Uint8Array, run: () => T): T;
 }
 
 /** What is written at least. */
@@ -30,12 +37,14 @@ const plain = (value: unknown): unknown => {
 
 /** A logger on a line sink, stderr unless given. JSON escapes control characters, so a field cannot forge a line. */
 export function createLogger(write?: (line: string) => void): ProcessLogger {
+  const ids = new AsyncLocalStorage<LogIds>();
   const stream = write === undefined ? destination({ dest: 2, sync: true }) : { write };
   const options = {
     base: null,
     messageKey: "event",
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
+    mixin: () => ({ ...ids.getStore() }),
     redact: { paths: secretFields.flatMap((name) => [name, `*.${name}`]), censor: "[redacted]" },
   };
   const log = pino(options, stream);
@@ -45,6 +54,10 @@ export function createLogger(write?: (line: string) => void): ProcessLogger {
     info: (event, fields) => log.info(fieldsOf(fields), event),
     warn: (event, fields) => log.warn(fieldsOf(fields), event),
     error: (event, fields) => log.error(fieldsOf(fields), event),
+    within(traceContext, run) {
+      const found = logIdsOf(traceContext);
+      return found === undefined ? run() : ids.run(found, run);
+    },
     get level() {
       return log.level as LogLevel;
     },
@@ -55,4 +68,9 @@ export function createLogger(write?: (line: string) => void): ProcessLogger {
 }
 
 /** A logger that says nothing. */
-export const silentLogger: Logger = Object.freeze({ info: () => {}, warn: () => {}, error: () => {} });
+export const silentLogger: Logger = Object.freeze({
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  within: <T>(_context: Uint8Array, run: () => T) => run(),
+});

@@ -3,6 +3,8 @@ import { emptyBytes } from "../codec/wire-reader.ts";
 /** Length of a W3C traceparent of version 00. */
 export const traceparentBytes = 55;
 
+/** The last digit of one that is sampled. */
+const sampledFlag = 0x31;
 /** Where the trace id is in it, and its length in bytes. */
 const traceIdAt = 3;
 const traceIdBytes = 16;
@@ -52,6 +54,19 @@ export function parseTraceparent(context: Uint8Array): { traceId: string; spanId
   if (context.length < traceparentBytes) return undefined;
   const found = pattern.exec(latin1(context.subarray(0, traceparentBytes)));
   return found === null ? undefined : { traceId: found[1]!, spanId: found[2]! };
+}
+
+/** A trace in lines of a log. */
+export interface LogIds {
+  readonly trace_id: string;
+  readonly span_id: string;
+}
+
+/** What lines of a log say of a sampled traceparent; undefined when it is none, or not sampled. */
+export function logIdsOf(context: Uint8Array): LogIds | undefined {
+  if (context.length < traceparentBytes || context[traceparentBytes - 1] !== sampledFlag) return undefined;
+  const parsed = parseTraceparent(context);
+  return parsed && { trace_id: parsed.traceId, span_id: parsed.spanId };
 }
 
 /** The client message id in a message's traceparent; empty when it is none. */

@@ -82,13 +82,14 @@ function createSignalling(
 interface Doors {
   readonly tokens: Tokens;
   readonly validator: Shared["validator"];
+  readonly hops: Shared["hops"];
   readonly openLogin: (server: Server) => Login;
   readonly grpcServices: GrpcServices;
 }
 
 /** The HTTP port with Login on it, and the other listeners; when one cannot be opened none stays open. */
 async function openDoors(
-  { tokens, validator, openLogin, services, grpcServices }: Pick<Modules, "services"> & Doors,
+  { tokens, validator, hops, openLogin, services, grpcServices }: Pick<Modules, "services"> & Doors,
   { config, logger, serveOther }: StartOptions,
   ready: () => boolean,
 ) {
@@ -107,6 +108,7 @@ async function openDoors(
     verifier,
     validator,
     logger,
+    hops,
     ready,
   };
   const edge = await createHttpEdge({ ...common, serveOther: serveOther(jwks) });
@@ -135,7 +137,8 @@ export async function startChappe(options: StartOptions): Promise<Chappe> {
   const started = await startModules(engines, { shared, tokens, config, logger, worker, others });
   const grpcServices = openGrpcServices(shared, tokens.verifier, config, logger);
   const parts = [grpcServices, ...started.parts, online];
-  const modules = { ...started, parts, tokens, openLogin, grpcServices, validator: shared.validator };
+  const { validator, hops } = shared;
+  const modules = { ...started, parts, tokens, openLogin, grpcServices, validator, hops };
   let ready = true;
   const doors = await openDoors(modules, options, () => ready).catch(async (error: unknown) => {
     for (const part of [...modules.parts, engines]) await part.close();

@@ -115,6 +115,7 @@ async function openDoors(options: LoginRoleOptions, mesh: Mesh, sessions: Return
     verifier,
     validator,
     logger,
+    hops,
     ready: () => state.ready,
     serveOther: serveOther(tokenState.jwks),
   });

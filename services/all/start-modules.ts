@@ -9,7 +9,7 @@ import { createTokenVerifier } from "@chappe/mesh/auth/create-token-verifier.ts"
 import { createMemoryRevocationFeed } from "@chappe/mesh/auth/revocation-feed.ts";
 import { loadSigningKey } from "@chappe/mesh/auth/signing-key.ts";
 import { createTokenSigner } from "@chappe/mesh/auth/token-signer.ts";
-import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
+import { type Logger, silentLogger } from "@chappe/mesh/lifecycle/logger.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import { createMembershipViews } from "@chappe/mesh/membership/membership-view.ts";
 import type { Backend, Router } from "@chappe/mesh/rpc/call.ts";
@@ -123,8 +123,26 @@ function createBusiness(
 }
 
 /** An implementation as the backend of its SVID. */
-export const backendOf = ({ service, impl }: EdgeService, validator: RequestValidator): Backend =>
-  createServiceBackend(service, impl as ServiceImpl<typeof service>, { validator });
+export const backendOf = (
+  { service, impl }: EdgeService,
+  validator: RequestValidator,
+  logger: Logger = silentLogger,
+): Backend =>
+  createServiceBackend(service, impl as ServiceImpl<typeof service>, {
+    validator,
+    onInternalError: (error, method) => logger.error("call.internal", { method, error }),
+  });
+
+/** The same backend; what is written to the log while it serves a sampled call names the call's trace. */
+function tracedInLog(backend: Backend, logger: Logger): Backend {
+  return {
+    svid: backend.svid,
+    handle(call) {
+      if (call.traceContext.length === 0) return backend.handle(call);
+      return logger.within(call.traceContext, () => backend.handle(call));
+    },
+  };
+}
 
 /**
  * MsgWriter and its housekeeping. Nothing is served before what was on the log is committed, unless that cannot be for
@@ -176,7 +194,7 @@ function addBusiness(list: ModuleList, engines: Engines, options: ModulesOptions
   const revocations = createRevocations(engines, options);
   const { sync, services } = createBusiness(engines, options, revocations, relay);
   list.services.push(...services);
-  list.backends.push(...services.map((one) => backendOf(one, options.shared.validator)));
+  list.backends.push(...services.map((one) => backendOf(one, options.shared.validator, options.logger)));
   list.stats.outbox = () => relay.stats();
   list.starts.push(
     () => revocations.start(),
@@ -260,8 +278,8 @@ export async function startModules(engines: Engines, options: ModulesOptions) {
   const list = new ModuleList();
   for (const role of coreRoles) if (roles.has(role)) addRole[role](list, engines, options);
   list.services.push(...others);
-  list.backends.push(...others.map((one) => backendOf(one, shared.validator)));
-  for (const backend of list.backends) await shared.route.attach(backend);
+  list.backends.push(...others.map((one) => backendOf(one, shared.validator, options.logger)));
+  for (const backend of list.backends) await shared.route.attach(tracedInLog(backend, options.logger));
   for (const start of list.starts) await start();
   const stats = () => Object.fromEntries(Object.entries(list.stats).map(([name, read]) => [name, read()]));
   const { services, backends, endings, parts } = list;

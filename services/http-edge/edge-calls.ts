@@ -10,6 +10,8 @@ import { type Identity, identityKey, publicIdentity } from "@chappe/mesh/rpc/ide
 import { invalidArgument } from "@chappe/mesh/rpc/invalid-argument.ts";
 import type { TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
 import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import { clientContextOf } from "@chappe/mesh/telemetry/client-context.ts";
+import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import { Code, ConnectError, createContextKey, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import { bodyTooLarge, untilAborted } from "./request-body.ts";
 
@@ -38,6 +40,8 @@ export interface EdgeRulesOptions {
   readonly verifier: TokenVerifier;
   readonly validator: RequestValidator;
   readonly logger: Logger;
+  /** Judges what clients say of their trace. @default nothing is traced */
+  readonly hops?: Hops | undefined;
 }
 
 const bearer = /^Bearer ([A-Za-z0-9._-]{1,2048})$/;
@@ -106,13 +110,18 @@ export function createEdgeGate({ contracts, verifier }: EdgeRulesOptions) {
 }
 
 /** Holds a call to the rules of its contract and to its deadline; every error leaves with its detail. */
-export function createEdgeInterceptor({ validator, logger }: EdgeRulesOptions): Interceptor {
+export function createEdgeInterceptor({ validator, logger, hops = noHops }: EdgeRulesOptions): Interceptor {
   return (next) => async (request) => {
+    const context = hops.admit(clientContextOf((name) => request.header.get(name)));
     const call = request.contextValues.get(edgeCallKey);
     const { signal } = request;
     try {
       if (!request.stream) validator.validate(request.method.input, request.message);
-      const response = await untilAborted(next(request), signal, () => errorOfSignal(signal));
+      const response = await untilAborted(
+        logger.within(context, () => next(request)),
+        signal,
+        () => errorOfSignal(signal),
+      );
       call.done = true;
       return response;
     } catch (error) {
@@ -120,7 +129,7 @@ export function createEdgeInterceptor({ validator, logger }: EdgeRulesOptions): 
       const chappeError = toChappeError(error);
       if (chappeError.row.name === "INTERNAL") {
         const method = `${request.service.typeName}/${request.method.name}`;
-        logger.error("http.internal", { method, error: chappeError });
+        logger.within(context, () => logger.error("http.internal", { method, error: chappeError }));
       }
       throw toConnectError(chappeError);
     }

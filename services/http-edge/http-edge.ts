@@ -7,6 +7,7 @@ import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import type { TokenVerifier } from "@chappe/mesh/rpc/token-verifier.ts";
 import type { RequestValidator } from "@chappe/mesh/rpc/validator.ts";
+import type { Hops } from "@chappe/mesh/telemetry/hops.ts";
 import { answerBadRequest } from "./bad-request.ts";
 import { createCorsPolicy } from "./cors.ts";
 import { createRpcHandler, type EdgeService } from "./rpc-handler.ts";
@@ -21,6 +22,8 @@ export interface HttpEdgeOptions {
   readonly verifier: TokenVerifier;
   readonly validator: RequestValidator;
   readonly logger: Logger;
+  /** Judges what clients say of their trace. @default nothing is traced */
+  readonly hops?: Hops | undefined;
   /** Sees each RPC before the services do, after CORS; true = it answers. For streams, which services here do not have. */
   readonly serveFirst?: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** Answers requests that are no RPC; true when it did. */

@@ -3,6 +3,7 @@ import { Hop } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
 import { encodePushRecords, type PushEntryFields } from "@chappe/mesh/codec/push-record.ts";
 import { ChappeError } from "@chappe/mesh/errors/chappe-error.ts";
 import type { WindowGuard } from "@chappe/mesh/hot-window/window-guard.ts";
+import { type Logger, silentLogger } from "@chappe/mesh/lifecycle/logger.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
 import type { MessageStore, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
@@ -28,6 +29,8 @@ export interface CommitterOptions {
   /** Told of the messages that pass. @default nobody */
   readonly hops?: Hops;
   readonly onRetry: (what: Retried, error: ChappeError) => void;
+  /** As Logger.within. @default runs it */
+  readonly within?: Logger["within"];
 }
 
 /**
@@ -57,6 +60,7 @@ const finalErrors: ReadonlySet<string> = new Set(["STALE_OWNER", "INTERNAL"]);
 class OrderedCommitter implements Committer {
   readonly #options: CommitterOptions;
   readonly #hops: Hops;
+  readonly #within: Logger["within"];
   readonly #queue: Pending[] = [];
   readonly #roomWaiters: (() => void)[] = [];
   #messagesInFlight = 0;
@@ -69,6 +73,7 @@ class OrderedCommitter implements Committer {
   constructor(options: CommitterOptions) {
     this.#options = options;
     this.#hops = options.hops ?? noHops;
+    this.#within = options.within ?? silentLogger.within;
   }
 
   get messagesInFlight(): number {
@@ -80,7 +85,7 @@ class OrderedCommitter implements Committer {
     const pending: Pending = { step, pushed: false };
     this.#queue.push(pending);
     this.#messagesInFlight += step.messages;
-    void this.#push(pending);
+    void this.#within(contextOf(step), () => this.#push(pending));
     this.#options.window?.append(step.commit.runs);
     this.#running ??= this.#run();
   }
@@ -150,7 +155,7 @@ class OrderedCommitter implements Committer {
     const batch = this.#takeReady();
     const commit = mergeCommits(batch.map(({ step }) => step.commit));
     try {
-      await this.#retrying("commit", () => store.commit(commit));
+      await this.#within(contextOfAll(batch), () => this.#retrying("commit", () => store.commit(commit)));
       onCommitted(commit, startMs);
     } catch (error) {
       this.#fail(error);
@@ -183,6 +188,23 @@ class OrderedCommitter implements Committer {
     this.#queue.length = 0;
     this.#wake?.();
   }
+}
+
+const noContext = new Uint8Array(0);
+
+/** The trace context of the first traced message; empty when there is none. */
+function contextOf({ pushes }: Step): Uint8Array {
+  for (const entries of pushes.values())
+    for (const { traced } of entries) if (traced !== undefined && traced.length > 0) return traced[0]!.traceContext;
+  return noContext;
+}
+
+function contextOfAll(batch: readonly Pending[]): Uint8Array {
+  for (const { step } of batch) {
+    const context = contextOf(step);
+    if (context.length > 0) return context;
+  }
+  return noContext;
 }
 
 /** A committer with nothing in flight. */

@@ -161,6 +161,7 @@ class Writer implements LogConsumer, MsgWriter {
       maxMessagesInFlight: limits.maxWriterMessagesInFlight,
       onCommitted: (commit, startMs) => this.#onCommitted(commit, startMs),
       hops: this.#hops,
+      within: logger.within,
       onRetry: (what, error) => logger.warn("msg-writer.retry", { what, error: error.row.name }),
     });
   }

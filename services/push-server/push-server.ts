@@ -92,7 +92,7 @@ class Server implements PushServer, LogConsumer {
         }
       }
     }
-    await this.#push(entries);
+    await this.#options.logger.within(contextOf(entries), () => this.#push(entries));
     const next = batches.map(({ partition, entries: records }) => [partition, records.at(-1)!.offset + 1] as const);
     this.#subscription?.commit(new Map(next));
   }
@@ -186,6 +186,14 @@ class Server implements PushServer, LogConsumer {
     const moved = new Set(users.filter((_, index) => now[index]!.some((entry) => !missing.has(entry.connectionId))));
     if (moved.size > 0) await this.#deliver(resolved, this.#hops.now(), moved);
   }
+}
+
+const noContext = new Uint8Array(0);
+
+/** The trace context of the first traced message; empty when there is none. */
+function contextOf(entries: readonly PushEntryFields[]): Uint8Array {
+  for (const { traced } of entries) if (traced !== undefined && traced.length > 0) return traced[0]!.traceContext;
+  return noContext;
 }
 
 /** A PushServer; it does nothing until `start`. */

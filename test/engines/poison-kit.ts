@@ -13,7 +13,7 @@ import { encodeLogRecord, type LogRecordEntry } from "@chappe/mesh/codec/log-rec
 import { encodeMessageArrived } from "@chappe/mesh/codec/message-events.ts";
 import { decodePushRecord } from "@chappe/mesh/codec/push-record.ts";
 import { createSqliteMessageStore } from "@chappe/mesh/engines/sqlite-message-store/create-sqlite-message-store.ts";
-import type { Logger } from "@chappe/mesh/lifecycle/logger.ts";
+import { silentLogger } from "@chappe/mesh/lifecycle/logger.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
 import type { MessageStore } from "@chappe/mesh/ports/message-store.ts";
 import { createMsgWriter, type MsgWriter } from "@chappe/services/msg-writer/msg-writer.ts";
@@ -45,8 +45,6 @@ export function withBadEnvelope(entries: readonly LogRecordEntry[]): Uint8Array 
   return record;
 }
 
-const silent: Logger = { info: () => {}, warn: () => {}, error: () => {} };
-
 /** A writer with a store of its own. */
 export interface WriterOnStore {
   readonly writer: MsgWriter;
@@ -65,7 +63,7 @@ export async function writeToFreshStore(log: Log): Promise<WriterOnStore> {
     throw error;
   };
   const store = await createSqliteMessageStore({ directory: directory.path, onFailed });
-  const startWriter = (): Promise<MsgWriter> => createMsgWriter({ log, store, logger: silent });
+  const startWriter = (): Promise<MsgWriter> => createMsgWriter({ log, store, logger: silentLogger });
   const writer = await startWriter();
   return {
     writer,

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type DistributedMesh, startDistributedMesh } from "@chappe/bench/support/distributed-mesh.ts";
 import { limits } from "@chappe/mesh/limits.ts";
 import { makeTraceToken } from "@chappe/mesh/telemetry/trace-token.ts";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { createGroup, directId, type HttpUser, messageId, registerMany } from "../support/http-user.ts";
 import { callsOfRedis, namesOf, treeOfClients, treeOfOffline } from "../support/message-trees.ts";
 import {
@@ -23,6 +23,10 @@ const folder = mkdtempSync(join(tmpdir(), "chappe-trace-engines-"));
 const key = Buffer.alloc(32, 7);
 const wholeTree = [...treeOfClients(true), ...callsOfRedis].sort();
 const offlineTree = [...treeOfOffline, ...callsOfRedis].sort();
+
+type LogLine = Readonly<Record<string, unknown>>;
+const linesOf = (text: string): LogLine[] =>
+  text.split("\n").flatMap((line) => (line.startsWith("{") ? [JSON.parse(line) as LogLine] : []));
 
 /** The process that has Login and Online names each after itself. */
 const firstLogin = "login-login";
@@ -170,5 +174,21 @@ describe("the trace of a message over processes on Kafka, MariaDB and Redis", ()
     expect(treeOf(trace)).toEqual(offlineTree);
     const places = [...placesUp, "push offline @ push"].map((place) => place.replace(firstLogin, "login-2"));
     expect(placesOf(trace)).toEqual(places.sort());
+  });
+
+  test("lines of the log that a message causes name its trace", async () => {
+    const [ann, ben] = [users[0]!, users[1]!];
+    const sender = await connect(ann, urls[0]!);
+    // Whoever must know the two does from here on, and only the commit needs the store.
+    await receiver.waitFor(await sender.send(directId(ann, ben)), ["msg-writer commit"]);
+    await distributed.mariadb.close();
+    const handle = sender.client.send(Buffer.from(directId(ann, ben), "base64"), { text: "hello" });
+    await handle.durable;
+    const id = Buffer.from(handle.clientMessageId).toString("hex");
+    const retries = (): LogLine[] =>
+      linesOf(distributed.mesh.logs()).filter(({ event }) => event === "msg-writer.retry");
+    await vi.waitFor(() => expect(retries().length).toBeGreaterThan(0), 20_000);
+    const sendPush = (await receiver.waitFor(id, ["send push"])).find(({ name }) => name === "send push")!;
+    expect(retries()[0]).toMatchObject({ what: "commit", trace_id: id, span_id: sendPush.spanId });
   });
 });

@@ -105,6 +105,9 @@ export function parentName(span: ReceivedSpan, trace: readonly ReceivedSpan[]): 
 /** Whether it is a read of the store for what was in no cache: most messages have none, the first ones some. */
 const isColdRead = ({ name }: ReceivedSpan): boolean => name.startsWith("select ");
 
+/** A tree without calls of engines, which are remembered of a late message only when they were slow or it was known to be traced. */
+export const withoutCalls = (tree: readonly string[]): string[] => tree.filter((line) => !line.startsWith("append "));
+
 /** Each span but cold reads as "name < name of its parent", sorted, equal ones once. */
 export function treeOf(trace: readonly ReceivedSpan[]): string[] {
   const rest = trace.filter((span) => !isColdRead(span));
