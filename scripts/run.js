@@ -20,6 +20,7 @@ const commands = {
   bench: ["bench/main.ts"],
   faults: ["test/faults/main.ts"],
   transports: ["test/transports/main.ts"],
+  pictures: ["test/pictures/main.ts"],
   generate: ["scripts/generate.ts"],
   format: ["scripts/format.ts"],
 };
