@@ -12,6 +12,8 @@ const share = (within: string): string => {
   const of = (what: string) => `sum(rate(chappe_delivery_messages_total{chappe_within="${what}"}[$__rate_interval]))`;
   return `${of(within)} / ${of("all")}`;
 };
+const quantile = (at: number, metric: string, by?: string): string =>
+  `histogram_quantile(${at}, sum by (${by === undefined ? "" : `${by}, `}le) (rate(${metric}_bucket[$__rate_interval])))`;
 const panel = (title: string, unit: string, queries: DashboardPanel["queries"]): DashboardPanel => ({
   title,
   unit,
@@ -27,7 +29,9 @@ export const dashboards: Readonly<Record<string, { title: string; panels: readon
         "120 ms (promised 75%)": share("120ms"),
         "1 s": share("1s"),
       }),
-      panel("Mean time to a device", "s", {
+      panel("Time to a device", "s", {
+        p75: quantile(0.75, "chappe_delivery_age_seconds"),
+        p99: quantile(0.99, "chappe_delivery_age_seconds"),
         mean: `${perSecond("chappe_delivery_time_seconds_total")} / sum(rate(chappe_delivery_messages_total{chappe_within="all"}[$__rate_interval]))`,
       }),
       panel("Messages in, and acknowledged by devices", "ops", {
@@ -67,6 +71,13 @@ export const dashboards: Readonly<Record<string, { title: string; panels: readon
   route: {
     title: "Chappe: Route and processes",
     panels: [
+      panel("Calls of Route by outcome", "ops", {
+        "{{chappe_outcome}}": perSecond("chappe_route_calls_total", "chappe_outcome"),
+      }),
+      panel("Time from Route's call to the answer", "s", {
+        p50: quantile(0.5, "chappe_route_time_seconds"),
+        p99: quantile(0.99, "chappe_route_time_seconds"),
+      }),
       panel("Hops through a process", "ops", { "{{instance}}": perSecond("chappe_trace_hops_total", "instance") }),
       panel("Delay of the event loop, p99", "s", {
         "{{instance}}": 'max by (instance) (nodejs_eventloop_delay_seconds{chappe_quantile="p99"})',
@@ -110,6 +121,9 @@ export const dashboards: Readonly<Record<string, { title: string; panels: readon
   stores: {
     title: "Chappe: stores",
     panels: [
+      panel("Calls of engines, p99", "s", {
+        "{{chappe_call}}": quantile(0.99, "chappe_engine_time_seconds", "chappe_call"),
+      }),
       panel("Messages committed to the store", "ops", {
         committed: perSecond('chappe_writer_messages_total{chappe_outcome="committed"}'),
       }),

@@ -1,15 +1,17 @@
 import { Hop } from "@chappe/gen/proto/chappe/mesh/v1/trace_service_pb.ts";
 import { limits } from "../limits.ts";
-import type { EngineCall } from "./engine-calls.ts";
+import { type EngineCall, engineCallShape } from "./engine-calls.ts";
 import type { HopRing } from "./hop-ring.ts";
 import type { CallMessage, HopRun } from "./hops.ts";
+import { LatencyCounts } from "./latency-counts.ts";
 import type { Marks } from "./marks.ts";
 import * as peek from "./peek.ts";
 
 /** What createCallRecorder needs. */
 interface CallRecorderOptions {
   readonly ring: HopRing;
-  readonly marks: Marks;
+  /** Undefined when nothing is traced. */
+  readonly marks: Marks | undefined;
   /** Unix milliseconds. */
   readonly now: () => number;
 }
@@ -17,7 +19,9 @@ interface CallRecorderOptions {
 /** Writes calls of engines to the ring, as Hops says. */
 export class CallRecorder {
   readonly #ring: HopRing;
-  readonly #marks: Marks;
+  readonly #marks: Marks | undefined;
+  /** How long calls took, by name. */
+  readonly times: Record<string, LatencyCounts> = {};
   readonly #now: () => number;
 
   constructor({ ring, marks, now }: CallRecorderOptions) {
@@ -26,8 +30,10 @@ export class CallRecorder {
     this.#now = now;
   }
 
-  ofRuns(call: EngineCall, runs: readonly HopRun[], startMs: number, error: number): void {
+  ofRuns(call: EngineCall, runs: Iterable<HopRun>, startMs: number, error: number): void {
     const endMs = this.#now();
+    this.timed(engineCallShape(call)!.name, endMs - startMs);
+    if (this.#marks === undefined) return;
     const isSlow = endMs - startMs >= limits.slowCallMs;
     for (const run of runs) {
       const { conversationId, firstSeq = 0 } = run;
@@ -43,12 +49,20 @@ export class CallRecorder {
 
   ofMessages(call: EngineCall, messages: readonly CallMessage[], startMs: number, error: number): void {
     const endMs = this.#now();
+    this.timed(engineCallShape(call)!.name, endMs - startMs);
+    if (this.#marks === undefined) return;
     const isSlow = endMs - startMs >= limits.slowCallMs;
     for (const { clientMessageId, traceContext } of messages) {
       if (clientMessageId.length === 0 || (!isSlow && traceContext?.length === 0)) continue;
       const at = this.#ring.addMessage(Hop.ENGINE_CALL, startMs, endMs, clientMessageId, 0);
       this.#ring.conversation[this.#add(call, at, error)] = 0;
     }
+  }
+
+  /** A call of this name took so long. */
+  timed(name: string, ms: number): void {
+    this.times[name] ??= new LatencyCounts();
+    this.times[name].record(ms);
   }
 
   #add(call: EngineCall, at: number, error: number): number {
@@ -60,6 +74,7 @@ export class CallRecorder {
   /** Whether some message of the run is known to be traced. */
   #isTraced({ traced }: HopRun, conversationId: Uint8Array, firstSeq: number, lastSeq: number): boolean {
     if (traced !== undefined) return traced.length > 0;
-    return this.#marks.size > 0 && this.#marks.holds(peek.conversationHashAt(conversationId, 0), firstSeq, lastSeq);
+    const marks = this.#marks!;
+    return marks.size > 0 && marks.holds(peek.conversationHashAt(conversationId, 0), firstSeq, lastSeq);
   }
 }

@@ -75,7 +75,7 @@ export interface Hops {
    * An engine was called for these runs since `startMs`: remembered for those that are known to be traced, and for all when
    * it was slow. `error` = number in the error registry.
    */
-  called(call: EngineCall, runs: readonly HopRun[], startMs: number, error?: number): void;
+  called(call: EngineCall, runs: Iterable<HopRun>, startMs: number, error?: number): void;
   /** The same for messages by their ids; without a context it is remembered whether they are traced or not. */
   calledFor(call: EngineCall, messages: readonly CallMessage[], startMs: number, error?: number): void;
   /** A client tells what it saw of a message; passed over unless it was asked, or had the message pushed with a context. */

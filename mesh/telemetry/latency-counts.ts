@@ -1,5 +1,5 @@
 /** Upper bounds of the buckets, milliseconds; 120 and 1,000 are the promises. */
-const latencyBoundsMs: readonly number[] = [10, 30, 60, 120, 250, 500, 1_000, 2_500, 10_000, 60_000];
+export const latencyBoundsMs: readonly number[] = [1, 3, 10, 30, 60, 120, 250, 500, 1_000, 2_500, 10_000, 60_000];
 
 /** A histogram in an array made once. */
 export class LatencyCounts {
@@ -14,6 +14,11 @@ export class LatencyCounts {
     this.buckets[bucket]!++;
     this.count++;
     this.sumMs += Math.max(0, ms);
+  }
+
+  /** For pages that show figures. */
+  toJSON(): { readonly count: number; readonly sumMs: number } {
+    return { count: this.count, sumMs: this.sumMs };
   }
 
   /** How many took at most so long; `ms` is one of the bounds. */

@@ -71,7 +71,7 @@ export class LiveHops implements Hops {
   readonly #acks = new AckBook();
   readonly #parts = new Map<string, number>();
   readonly #selfPart: number;
-  readonly #calls: CallRecorder | undefined;
+  readonly #calls: CallRecorder;
 
   constructor(options: LiveHopsOptions) {
     const { instanceId, ringEntries, rate, sink, hasRoute, now = createTurnClock() } = options;
@@ -84,11 +84,16 @@ export class LiveHops implements Hops {
     const place = { hasRoute, selfPart: this.#selfPart, systems };
     this.spans =
       sink === undefined ? undefined : new SpanMaker({ ring: this.ring, sink, place, now, onSpread, askClient });
-    this.#calls = this.spans && new CallRecorder({ ring: this.ring, marks: this.spans.marks, now });
+    this.#calls = new CallRecorder({ ring: this.ring, marks: this.spans?.marks, now });
   }
 
   get cursor(): number {
     return this.ring.next;
+  }
+
+  /** How long calls of engines took, by name. */
+  get callTimes(): Readonly<Record<string, LatencyCounts>> {
+    return this.#calls.times;
   }
 
   get takesClientSpans(): boolean {
@@ -208,6 +213,8 @@ export class LiveHops implements Hops {
 
   passed(hop: Hop, runs: readonly HopRun[], startMs: number): void {
     const endMs = this.now();
+    if (hop === Hop.COMMIT) this.#calls.timed("commit messages", endMs - startMs);
+    if (hop === Hop.PUSH_APPEND) this.#calls.timed("append push", endMs - startMs);
     for (const run of runs) this.#addRun(hop, run, startMs, endMs);
   }
 
@@ -284,12 +291,12 @@ export class LiveHops implements Hops {
     if (this.spans !== undefined && isLate(ageMs)) this.spans.markLate({ conversation, seq }, nowMs);
   }
 
-  called(call: EngineCall, runs: readonly HopRun[], startMs: number, error = 0): void {
-    this.#calls?.ofRuns(call, runs, startMs, error);
+  called(call: EngineCall, runs: Iterable<HopRun>, startMs: number, error = 0): void {
+    this.#calls.ofRuns(call, runs, startMs, error);
   }
 
   calledFor(call: EngineCall, messages: readonly CallMessage[], startMs: number, error = 0): void {
-    this.#calls?.ofMessages(call, messages, startMs, error);
+    this.#calls.ofMessages(call, messages, startMs, error);
   }
 
   /** Another process has marked these. */

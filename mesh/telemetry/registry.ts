@@ -1,9 +1,11 @@
+import { LatencyCounts } from "./latency-counts.ts";
 import data from "./registry.json" with { type: "json" };
 
 /** A metric, and where in the figures of a process its value is. */
 export interface MetricRow {
   readonly name: string;
-  readonly type: "gauge" | "counter";
+  /** A histogram is read from a LatencyCounts, in seconds. */
+  readonly type: "gauge" | "counter" | "histogram";
   readonly unit: string;
   readonly about: string;
   /** The attribute that tells values apart; undefined = there is one value. */
@@ -26,6 +28,13 @@ export const registry: {
   readonly attributes: readonly NamedRow[];
 } = data as never;
 
+/** One histogram of a metric. */
+export interface HistogramSample {
+  readonly value: LatencyCounts;
+  /** Undefined = the metric has one. */
+  readonly of: string | undefined;
+}
+
 /** One value of a metric. */
 export interface Sample {
   readonly value: number;
@@ -42,15 +51,20 @@ function valueAt(figures: Figures, path: string): unknown {
   return value;
 }
 
-/** The values that a metric has in these figures; none when the process does not have what it measures. */
-export function readMetric({ from, by }: MetricRow, figures: Figures): Sample[] {
-  const found: (readonly [string | undefined, unknown])[] =
-    typeof from === "string"
-      ? by === undefined
-        ? [[undefined, valueAt(figures, from)]]
-        : Object.entries(valueAt(figures, from) ?? {})
-      : Object.entries(from).map(([of, path]) => [of, valueAt(figures, path)]);
-  return found.flatMap(([of, value]) => (typeof value === "number" ? [{ of, value }] : []));
+/** What stands where a metric is read, by attribute value. */
+function valuesOf({ from, by }: MetricRow, figures: Figures): (readonly [string | undefined, unknown])[] {
+  if (typeof from !== "string") return Object.entries(from).map(([of, path]) => [of, valueAt(figures, path)]);
+  return by === undefined ? [[undefined, valueAt(figures, from)]] : Object.entries(valueAt(figures, from) ?? {});
+}
+
+/** The values that a gauge or counter has in these figures; none when the process does not have what it measures. */
+export function readMetric(row: MetricRow, figures: Figures): Sample[] {
+  return valuesOf(row, figures).flatMap(([of, value]) => (typeof value === "number" ? [{ of, value }] : []));
+}
+
+/** The same of a histogram. */
+export function readHistogram(row: MetricRow, figures: Figures): HistogramSample[] {
+  return valuesOf(row, figures).flatMap(([of, value]) => (value instanceof LatencyCounts ? [{ of, value }] : []));
 }
 
 /** A name with the characters that Prometheus takes. */

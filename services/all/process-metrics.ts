@@ -36,7 +36,9 @@ function hopFigures(live: LiveHops | undefined): Figures {
       within1S: deliveryMs.within(latestMs),
       count: deliveryMs.count,
       sumSeconds: deliveryMs.sumMs / msPerSecond,
+      age: deliveryMs,
     },
+    callTimes: live.callTimes,
     trace: {
       hops: ring.next,
       spans: spans?.emitted ?? 0,
@@ -85,6 +87,7 @@ export async function createProcessMetrics(options: ProcessMetricsOptions): Prom
           resource,
           intervalMs,
           figures,
+          roleFigures,
         });
   return {
     figures,

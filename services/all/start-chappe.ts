@@ -147,7 +147,7 @@ export async function startChappe(options: StartOptions): Promise<Chappe> {
   const { login, port, listenerPorts } = doors;
   telemetry.ownerOf = login.ownerOf;
   telemetry.askClient = login.askClient;
-  telemetry.stats.push(modules.stats, () => ({ login: login.stats() }));
+  telemetry.stats.push(modules.stats, () => ({ login: login.stats(), route: shared.route.stats() }));
   await shared.route.attach(createLoginBackend({ login: () => login, validator: shared.validator }), loginId);
   const close = async (drainMs: number): Promise<void> => {
     ready = false;

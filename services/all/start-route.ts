@@ -126,6 +126,7 @@ export async function startRoute(options: RouteRoleOptions): Promise<RunningRole
   const linkPort = await listen(server, host, port, tls);
   const leave = await directory.register({ role: "route", id: instanceId, address: `${advertiseHost}:${linkPort}` });
   await attachTrace(route, instanceId, telemetry);
+  telemetry.stats.push(() => ({ route: route.stats() }));
   let draining = false;
   return {
     linkPort,

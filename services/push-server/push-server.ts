@@ -139,12 +139,6 @@ class Server implements PushServer, LogConsumer {
     if (missing.size > 0) await this.#again(resolved, missing);
   }
 
-  #lookedUp(resolved: readonly Resolved[], startMs: number): void {
-    const isSlow = this.#hops.now() - startMs >= limits.slowCallMs;
-    for (const { entry } of resolved)
-      if (isSlow || (entry.traced?.length ?? 0) > 0) this.#hops.called(engineCalls.lookUpPresence, [entry], startMs);
-  }
-
   async #readers(entry: PushEntryFields, users: Promise<readonly bigint[]>): Promise<readonly bigint[]> {
     const startMs = this.#hops.now();
     const readers = await users;
@@ -162,7 +156,7 @@ class Server implements PushServer, LogConsumer {
     const users = resolved.flatMap((item) => item.users);
     const lookUpMs = this.#hops.now();
     const found = await presence.lookup(users);
-    this.#lookedUp(resolved, lookUpMs);
+    this.#hops.called(engineCalls.lookUpPresence, entriesOf(resolved), lookUpMs);
     const byLogin = new Map<string, Delivery[]>();
     let at = 0;
     for (const { entry, users: targets } of resolved) {
@@ -186,6 +180,10 @@ class Server implements PushServer, LogConsumer {
     const moved = new Set(users.filter((_, index) => now[index]!.some((entry) => !missing.has(entry.connectionId))));
     if (moved.size > 0) await this.#deliver(resolved, this.#hops.now(), moved);
   }
+}
+
+function* entriesOf(resolved: readonly Resolved[]): Generator<PushEntryFields> {
+  for (const { entry } of resolved) yield entry;
 }
 
 const noContext = new Uint8Array(0);

@@ -85,4 +85,17 @@ describe("route", () => {
     await route.attach(answering(10, 1));
     await expect(route.attach(answering(10, 2))).rejects.toThrow("attached");
   });
+
+  it("counts its calls by what became of them, each with its time", async () => {
+    const { route } = start();
+    await expect(route.call(callOf())).rejects.toMatchObject({ row: { name: "UNAVAILABLE" } });
+    await expect(route.call(callOf({ cmd: 99 }))).rejects.toMatchObject({ row: { name: "UNKNOWN_METHOD" } });
+    const detach = await route.attach(answering(10, 1));
+    await route.call(callOf());
+    await route.call(callOf());
+    await detach();
+    await route.attach({ svid: 10, handle: () => Promise.reject(new Error("broken")) });
+    await expect(route.call(callOf())).rejects.toThrow("broken");
+    expect(route.stats()).toMatchObject({ answered: 2, failed: 1, refused: 1, unserved: 1, time: { count: 3 } });
+  });
 });

@@ -10,6 +10,7 @@ import type { Contracts, MethodContract } from "@chappe/mesh/rpc/contracts.ts";
 import { methodContractOf } from "@chappe/mesh/rpc/method-contracts.ts";
 import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
 import { BackendSet } from "./backend-set.ts";
+import { RouteStats } from "./route-stats.ts";
 
 /** What Route stands on. */
 export interface RouteOptions {
@@ -39,6 +40,8 @@ export interface Route extends Router {
   idsOf(svid: number): readonly string[];
   /** Whether a backend of the SVID is attached. */
   serves(svid: number): boolean;
+  /** What became of its calls. */
+  stats(): RouteStats;
   /** Detaches every backend; calls are answered UNAVAILABLE from then on. */
   close(): Promise<void>;
 }
@@ -69,12 +72,11 @@ function refusalOf(call: Call, contract: MethodContract, nowMs: number): ChappeE
   return undefined;
 }
 
-const refuse = (error: ChappeError): Promise<never> => Promise.reject(error);
-
 class ContractRoute implements Route {
   readonly #options: RouteOptions;
   readonly #now: () => number;
   readonly #hops: Hops;
+  readonly #stats = new RouteStats();
   readonly #sets = new Map<number, BackendSet>();
   readonly #detachers = new Set<() => Promise<void>>();
 
@@ -86,15 +88,24 @@ class ContractRoute implements Route {
 
   call(call: Call): Promise<Uint8Array> {
     const contract = this.#options.contracts.method(call.svid, call.cmd);
-    if (contract === undefined) return refuse(new ChappeError("UNKNOWN_METHOD"));
-    const refusal = refusalOf(call, contract, this.#now());
-    if (refusal !== undefined) return refuse(refusal);
+    const refusal = contract === undefined ? new ChappeError("UNKNOWN_METHOD") : refusalOf(call, contract, this.#now());
+    if (contract === undefined || refusal !== undefined) {
+      this.#stats.refused++;
+      return Promise.reject(refusal);
+    }
     const set = this.#sets.get(call.svid);
-    if (set === undefined) return refuse(new ChappeError("UNAVAILABLE", `No backend serves SVID ${call.svid}`));
+    if (set === undefined) {
+      this.#stats.unserved++;
+      return Promise.reject(new ChappeError("UNAVAILABLE", `No backend serves SVID ${call.svid}`));
+    }
     this.#see(call);
-    if (call.target !== undefined) return set.callTarget(call, call.target);
-    if (set.single !== undefined) return set.single.handle(call);
-    return set.call(contract.affinity === loginAffinity ? withLoginAffinity(call) : call, isIdempotent(contract));
+    const answer = this.#forward(set, call, contract);
+    this.#time(answer);
+    return answer;
+  }
+
+  stats(): RouteStats {
+    return this.#stats;
   }
 
   async attach(backend: Backend, id = "local", options: AttachOptions = {}): Promise<() => Promise<void>> {
@@ -129,6 +140,27 @@ class ContractRoute implements Route {
 
   async close(): Promise<void> {
     await Promise.all([...this.#detachers].map((detach) => detach()));
+  }
+
+  #forward(set: BackendSet, call: Call, contract: MethodContract): Promise<Uint8Array> {
+    if (call.target !== undefined) return set.callTarget(call, call.target);
+    if (set.single !== undefined) return set.single.handle(call);
+    return set.call(contract.affinity === loginAffinity ? withLoginAffinity(call) : call, isIdempotent(contract));
+  }
+
+  #time(answer: Promise<Uint8Array>): void {
+    const stats = this.#stats;
+    const startMs = performance.now();
+    answer.then(
+      () => {
+        stats.answered++;
+        stats.time.record(performance.now() - startMs);
+      },
+      () => {
+        stats.failed++;
+        stats.time.record(performance.now() - startMs);
+      },
+    );
   }
 
   #see({ svid, cmd, payload, traceContext, target }: Call): void {

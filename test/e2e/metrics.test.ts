@@ -93,7 +93,8 @@ describe.each([
     const lines = await scrape();
     const found = new Set(lines.filter((line) => line.startsWith("# TYPE")).map((line) => line.split(" ")[2]));
     expect([...found].sort()).toEqual(registry.metrics.map(prometheusName).sort());
-    for (const line of lines) expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="[^"]*"\})? -?[\d.e+-]+)$/);
+    for (const line of lines)
+      expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="[^"]*"(,\w+="[^"]*")?\})? -?[\d.e+-]+)$/);
   });
 
   test("what was done: two messages settled, one acknowledged within the promise, nothing lost", async () => {

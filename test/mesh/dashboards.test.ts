@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { type ServerProcess, startServer } from "@chappe/bench/support/start-server.ts";
 import { type EngineProcess, startEngineProcess } from "@chappe/mesh/dev-engines/engine-process.ts";
 import { freePort } from "@chappe/mesh/dev-engines/free-port.ts";
+import { LatencyCounts } from "@chappe/mesh/telemetry/latency-counts.ts";
 import { prometheusText } from "@chappe/mesh/telemetry/prometheus-text.ts";
 import { type Figures, registry } from "@chappe/mesh/telemetry/registry.ts";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -43,9 +44,10 @@ function allFigures(): Figures {
     }
     at[keys.at(-1)!] = value;
   };
-  for (const { from, by } of registry.metrics) {
-    if (typeof from === "string") set(from, by === undefined ? 1 : { any: 1 });
-    else for (const path of Object.values(from)) set(path, 1);
+  for (const { from, by, type } of registry.metrics) {
+    const value = type === "histogram" ? new LatencyCounts() : 1;
+    if (typeof from === "string") set(from, by === undefined ? value : { any: value });
+    else for (const path of Object.values(from)) set(path, value);
   }
   return figures;
 }
@@ -54,7 +56,7 @@ const emitted = [...prometheusText(allFigures()).matchAll(/^# TYPE (\w+) /gm)].m
 
 /** Names of metrics in a query that are not in the registry. */
 function unknownIn(expr: string): string[] {
-  const known = new Set(["up", ...emitted]);
+  const known = new Set(["up", ...emitted, ...emitted.map((name) => `${name}_bucket`), "histogram_quantile"]);
   const names = expr.replaceAll(/\{[^}]*\}|\[[^\]]*\]|by \([^)]*\)/g, " ").match(/[a-z][a-z0-9]*_[a-z0-9_]+|\bup\b/g);
   return (names ?? []).filter((name) => !known.has(name));
 }
