@@ -32,13 +32,19 @@ export interface ChatWorld {
   keepPicture(page: ChatPage, name: string): Promise<void>;
 }
 
+/** More settings of the server, asked for before it starts. */
+type MoreEnv = () => Promise<Readonly<Record<string, string>>>;
+
 /** A server and a browser, from the first test of the file to the last. */
-function startForFile(): { server: () => ServerProcess; browser: () => Browser } {
+function startForFile(moreEnv: MoreEnv): { server: () => ServerProcess; browser: () => Browser } {
   const dataDir = mkdtempSync(join(tmpdir(), "chappe-browser-"));
   let server: ServerProcess | undefined;
   let browser: Browser | undefined;
   beforeAll(async () => {
-    [server, browser] = await Promise.all([startServer({ dataDir, env }), launchChromium()]);
+    [server, browser] = await Promise.all([
+      startServer({ dataDir, env: { ...env, ...(await moreEnv()) } }),
+      launchChromium(),
+    ]);
   });
   afterAll(async () => {
     await browser?.close();
@@ -49,8 +55,8 @@ function startForFile(): { server: () => ServerProcess; browser: () => Browser }
 }
 
 /** Registers the hooks that start and end the world. Each test ends without errors of its pages. */
-export function createChatWorld(): ChatWorld {
-  const { server, browser } = startForFile();
+export function createChatWorld(moreEnv: MoreEnv = async () => ({})): ChatWorld {
+  const { server, browser } = startForFile(moreEnv);
   const pages: ChatPage[] = [];
   const proxies: CuttableProxy[] = [];
   let users = 0;
