@@ -17,8 +17,9 @@ async function withServer<T>(
   dataDir: string,
   args: readonly string[],
   work: (server: ServerProcess) => Promise<T>,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<T> {
-  const server = await startServer({ dataDir, env: loadSettings, args });
+  const server = await startServer({ dataDir, env: { ...loadSettings, ...env }, args });
   try {
     const ended = server.exited.then((how) => {
       throw new Error(`the server ended (${how})\n${server.errorText()}`);
@@ -30,14 +31,15 @@ async function withServer<T>(
   }
 }
 
-/** Runs `work` against a fresh server on an empty data directory; both are gone afterwards. */
+/** Runs `work` against a fresh server on an empty data directory, with further settings; both are gone afterwards. */
 export async function withBenchServer<T>(
   args: readonly string[],
   work: (server: ServerProcess) => Promise<T>,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<T> {
   const dataDir = mkdtempSync(join(tmpdir(), "chappe-bench-"));
   try {
-    return await withServer(dataDir, args, work);
+    return await withServer(dataDir, args, work, env);
   } finally {
     rmSync(dataDir, { recursive: true, force: true });
   }

@@ -1,18 +1,17 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type ServerProcess, startServer } from "@chappe/bench/support/start-server.ts";
-import { type EngineProcess, startEngineProcess } from "@chappe/mesh/dev-engines/engine-process.ts";
-import { freePort } from "@chappe/mesh/dev-engines/free-port.ts";
 import { LatencyCounts } from "@chappe/mesh/telemetry/latency-counts.ts";
 import { prometheusText } from "@chappe/mesh/telemetry/prometheus-text.ts";
 import { type Figures, registry } from "@chappe/mesh/telemetry/registry.ts";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { openDevice } from "../support/chat-device.ts";
 import { directId, registerMany } from "../support/http-user.ts";
+import { type Prometheus, startPrometheus } from "./support/start-prometheus.ts";
 
 const pathOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const read = (path: string): string => readFileSync(pathOf(path), "utf8");
@@ -84,33 +83,17 @@ describe("dashboards and alerts", () => {
 describe("on a Prometheus that reads a running Chappe", () => {
   const folder = mkdtempSync(join(tmpdir(), "chappe-dashboards-"));
   let server: ServerProcess;
-  let prometheus: EngineProcess;
-  let api: string;
+  let prometheus: Prometheus;
 
   beforeAll(async () => {
     const env = { CHAPPE_ARGON2_MEMORY_KIB: "8", CHAPPE_ARGON2_PASSES: "1", CHAPPE_OPS_PORT: "0" };
     const dataDir = join(folder, "data");
     server = await startServer({ dataDir, env: { ...env, CHAPPE_RECONCILE_INTERVAL_MS: "1000" } });
-    const port = await freePort();
-    api = `http://127.0.0.1:${port}`;
-    const targets = `static_configs: [{ targets: ["127.0.0.1:${server.ready.opsPort}"] }]`;
-    const config = `global: { scrape_interval: 500ms }\nrule_files: [${JSON.stringify(pathOf("deploy/prometheus/alerts.yaml"))}]\nscrape_configs:\n  - job_name: chappe\n    ${targets}\n`;
-    writeFileSync(join(folder, "prometheus.yaml"), config);
-    const flags = [
-      "--config.file=prometheus.yaml",
-      "--storage.tsdb.path=tsdb",
-      `--web.listen-address=127.0.0.1:${port}`,
-    ];
-    prometheus = startEngineProcess({
-      program: "prometheus",
-      args: flags,
-      cwd: folder,
-      logFile: join(folder, "prometheus.log"),
-    });
-    await vi.waitFor(async () => expect((await fetch(`${api}/-/ready`)).status).toBe(200), 30_000);
+    const rulesFile = pathOf("deploy/prometheus/alerts.yaml");
+    prometheus = await startPrometheus([`127.0.0.1:${server.ready.opsPort}`], { intervalMs: 500, rulesFile });
   });
   afterAll(async () => {
-    await prometheus?.kill("SIGTERM");
+    await prometheus?.close();
     await server?.close();
     rmSync(folder, { recursive: true, force: true });
   });
@@ -138,10 +121,5 @@ describe("on a Prometheus that reads a running Chappe", () => {
     }
   });
 
-  async function seriesOf(query: string): Promise<number> {
-    const response = await fetch(`${api}/api/v1/query?query=${encodeURIComponent(query)}`);
-    const answer = (await response.json()) as { status: string; error?: string; data: { result: unknown[] } };
-    if (answer.status !== "success") throw new Error(`${query}: ${answer.error}`);
-    return answer.data.result.length;
-  }
+  const seriesOf = async (query: string): Promise<number> => (await prometheus.query(query)).length;
 });

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,9 +15,10 @@ import { createGroup, directId, registerMany } from "../support/http-user.ts";
 import { callsOfRedis, treeOfClients, treeOfOffline } from "../support/message-trees.ts";
 import { openTracedClient, type TracedClient } from "../support/traced-client.ts";
 import { type Collector, startCollector } from "./support/start-collector.ts";
+import { type Prometheus, startPrometheus } from "./support/start-prometheus.ts";
 import { startZipkin, type ZipkinServer } from "./support/start-zipkin.ts";
 import { useEdgeInPage } from "./support/use-edge-in-page.ts";
-import { tracesWith, waitForTrace } from "./support/zipkin-traces.ts";
+import { traceOf, tracesWith, waitForTrace } from "./support/zipkin-traces.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "chappe-trace-store-"));
 const key = Buffer.alloc(32, 7);
@@ -31,6 +33,7 @@ let zipkin: ZipkinServer;
 let collector: Collector;
 let distributed: DistributedMesh;
 let envoy: EnvoyServer;
+let prometheus: Prometheus;
 let browser: Browser;
 let url: string;
 
@@ -44,17 +47,19 @@ beforeAll(async () => {
     CHAPPE_TRACE_RATE: "1",
     CHAPPE_TRACE_KEY_FILE: keyFile,
     CHAPPE_TRUSTED_PROXIES: "127.0.0.1",
+    CHAPPE_OPS_PORT: "0",
   });
   const { mesh } = distributed;
   await mesh.add(login, "login", ["--grpc-port", "0"]);
   const logins = [{ http: [`127.0.0.1:${mesh.port(login)}`], grpc: `127.0.0.1:${mesh.ready(login).grpc}` }];
-  envoy = await startEnvoy({ settings: { logins } });
+  envoy = await startEnvoy({ settings: { logins, otlpAddress: collector.grpcAddress } });
+  prometheus = await startPrometheus(mesh.names.map((name) => `127.0.0.1:${mesh.ready(name).opsPort}`));
   url = `http://127.0.0.1:${envoy.settings.port}`;
   browser = await launchChromium();
 }, startMs);
 afterAll(async () => {
   await browser?.close();
-  for (const part of [envoy, distributed, collector, zipkin]) await part?.close();
+  for (const part of [prometheus, envoy, distributed, collector, zipkin]) await part?.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -119,4 +124,24 @@ test("to a group of 100, and to somebody who is offline", async () => {
   // 98 more devices, each with "device receive" and "device ack".
   await waitForTrace(zipkin.url, id, wholeTree, wholeTree.length + 2 * 98);
   await Promise.all(open.map(({ client }) => client.close()));
+});
+
+test("a call with a trace of the caller's: Envoy's span is in it", async () => {
+  const [traceId, spanId] = [randomBytes(16).toString("hex"), randomBytes(8).toString("hex")];
+  const headers = { "content-type": "application/json", traceparent: `00-${traceId}-${spanId}-01` };
+  const call = { method: "POST", headers, body: "{}", signal: AbortSignal.timeout(10_000) };
+  expect((await fetch(`${url}/chappe.business.v1.UserService/GetUsers`, call)).status).toBe(401);
+  const find = async () => (await traceOf(zipkin.url, traceId))[0];
+  const span = await vi.waitUntil(find, { timeout: reportedWithinMs, interval: 200 });
+  expect(span).toMatchObject({ parentId: spanId, localEndpoint: { serviceName: "chappe-envoy" } });
+});
+
+test("a Prometheus reads every process, and knows of the messages", async () => {
+  const { mesh } = distributed;
+  await vi.waitFor(async () => {
+    const up = await prometheus.query('up{job="chappe"}');
+    expect(up.map(({ value }) => value)).toEqual(mesh.names.map(() => 1));
+    const [all] = await prometheus.query('sum(chappe_delivery_messages_total{chappe_within="all"})');
+    expect(all?.value).toBeGreaterThan(99);
+  }, reportedWithinMs);
 });

@@ -8,13 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type DistributedMesh, startDistributedMesh } from "@chappe/bench/support/distributed-mesh.ts";
-import { startEngineProcess } from "@chappe/mesh/dev-engines/engine-process.ts";
-import { freePort } from "@chappe/mesh/dev-engines/free-port.ts";
+import { startDistributedMesh } from "@chappe/bench/support/distributed-mesh.ts";
 import { makeTraceToken } from "@chappe/mesh/telemetry/trace-token.ts";
 import type { Browser, Page } from "playwright-core";
 import { launchChromium } from "../browser/chat-page.ts";
 import { startCollector } from "../mesh/support/start-collector.ts";
+import { startPrometheus } from "../mesh/support/start-prometheus.ts";
 import { startZipkin } from "../mesh/support/start-zipkin.ts";
 import { createGroup, registerMany } from "../support/http-user.ts";
 import { openTracedClient } from "../support/traced-client.ts";
@@ -28,22 +27,6 @@ const members = 6;
 const boards = ["message-slo", "log-and-writers"];
 const pathOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const imageOf = (name: string): string => pathOf(`docs/images/${name}.png`);
-
-/** A Prometheus that reads the ops ports of all processes; answers its address. */
-async function startPrometheus(folder: string, { mesh }: DistributedMesh) {
-  const targets = mesh.names.map((name) => `"127.0.0.1:${mesh.ready(name).opsPort}"`).join();
-  const job = `scrape_configs:\n  - job_name: chappe\n    static_configs: [{ targets: [${targets}] }]\n`;
-  writeFileSync(join(folder, "prometheus.yaml"), `global: { scrape_interval: 1s }\n${job}`);
-  const port = await freePort();
-  const store = ["--config.file=prometheus.yaml", "--storage.tsdb.path=tsdb"];
-  const process = startEngineProcess({
-    program: "prometheus",
-    args: [...store, `--web.listen-address=127.0.0.1:${port}`],
-    cwd: folder,
-    logFile: join(folder, "prometheus.log"),
-  });
-  return { url: `http://127.0.0.1:${port}`, close: () => process.kill("SIGTERM") };
-}
 
 /** A group talks for a minute; answers the id of a message from the middle. */
 async function talk(url: string, key: Buffer): Promise<string> {
@@ -93,8 +76,10 @@ try {
   writeFileSync(keyFile, key);
   const settings = { CHAPPE_OTLP_URL: collector.url, CHAPPE_TRACE_KEY_FILE: keyFile, CHAPPE_OPS_PORT: "0" };
   const distributed = keep(await startDistributedMesh(settings));
-  const prometheus = keep(await startPrometheus(folder, distributed));
-  const traceId = await talk(`http://127.0.0.1:${distributed.mesh.port("login")}`, key);
+  const { mesh } = distributed;
+  const opsPorts = mesh.names.map((name) => `127.0.0.1:${mesh.ready(name).opsPort}`);
+  const prometheus = keep(await startPrometheus(opsPorts));
+  const traceId = await talk(`http://127.0.0.1:${mesh.port("login")}`, key);
   const browser = keep(await launchChromium());
   const boardPages = await Promise.all(boards.map((board) => boardPage(prometheus.url, readBoard(board))));
   await photograph(browser, "trace-zipkin", 900, (page) => openTrace(page, `${zipkin.url}/zipkin/traces/${traceId}`));

@@ -14,14 +14,16 @@ const checkTimeoutMs = 2_000;
 export interface Collector {
   /** Takes OTLP over HTTP. */
   readonly url: string;
+  /** Takes OTLP over gRPC, host:port. */
+  readonly grpcAddress: string;
   close(): Promise<void>;
 }
 
 /** Its program, built from deploy/collector; the first time takes minutes. */
 const buildCollector = (): Promise<string> => goBuild(source, ".", join("bin", "otelcol"));
 
-const configOf = (port: number, zipkinUrl: string): string => `receivers:
-  otlp: { protocols: { http: { endpoint: "127.0.0.1:${port}" } } }
+const configOf = (port: number, grpcAddress: string, zipkinUrl: string): string => `receivers:
+  otlp: { protocols: { http: { endpoint: "127.0.0.1:${port}" }, grpc: { endpoint: "${grpcAddress}" } } }
 processors:
   batch: { timeout: 100ms }
 exporters:
@@ -36,10 +38,11 @@ service:
 export async function startCollector(zipkinUrl: string): Promise<Collector> {
   const program = await buildCollector();
   const port = await freePort();
+  const grpcAddress = `127.0.0.1:${await freePort()}`;
   const url = `http://127.0.0.1:${port}`;
   const run = openRunDirectory("collector", undefined);
   const config = join(run.path, "collector.yaml");
-  writeFileSync(config, configOf(port, zipkinUrl));
+  writeFileSync(config, configOf(port, grpcAddress, zipkinUrl));
   const server = createEngineServer({
     what: `collector on port ${port}`,
     process: {
@@ -67,5 +70,5 @@ export async function startCollector(zipkinUrl: string): Promise<Collector> {
     await close();
     throw error;
   }
-  return { url, close };
+  return { url, grpcAddress, close };
 }

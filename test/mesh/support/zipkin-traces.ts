@@ -23,12 +23,17 @@ export function zipkinTree(trace: readonly ZipkinSpan[]): string[] {
   return [...new Set(trace.map((span) => `${span.name} < ${parentOf(span)}`))].sort();
 }
 
+/** The spans of a trace; none when it is not there. */
+export async function traceOf(url: string, traceId: string): Promise<ZipkinSpan[]> {
+  const answer = await fetch(`${url}/api/v2/trace/${traceId}`, { signal: AbortSignal.timeout(askTimeoutMs) });
+  return answer.ok ? ((await answer.json()) as ZipkinSpan[]) : [];
+}
+
 /** Waits until Zipkin's API answers a trace with this tree, look-ups in a store aside, and this many spans at least; answers its spans. */
 export async function waitForTrace(url: string, traceId: string, tree: readonly string[], atLeast = tree.length) {
   let trace: ZipkinSpan[] = [];
   const check = async (): Promise<void> => {
-    const answer = await fetch(`${url}/api/v2/trace/${traceId}`, { signal: AbortSignal.timeout(askTimeoutMs) });
-    trace = answer.ok ? ((await answer.json()) as ZipkinSpan[]) : [];
+    trace = await traceOf(url, traceId);
     const there = zipkinTree(trace).filter((line) => !line.startsWith(lookUp));
     const missing = tree.filter((line) => !there.includes(line));
     const more = there.filter((line) => !tree.includes(line));
