@@ -92,9 +92,13 @@ export class MeshProcesses {
 
   /** kill -9, and a start of the same name on the same data and port; settles when that is ready. */
   async killAndRestart(name: string): Promise<void> {
-    const { process } = this.#member(name);
-    await process.kill();
+    await this.kill(name);
     await this.restart(name);
+  }
+
+  /** kill -9; settles when the process is gone. */
+  kill(name: string): Promise<void> {
+    return this.#member(name).process.kill();
   }
 
   /** SIGTERM, waits for the end, and starts it again. */

@@ -110,7 +110,7 @@ export function startEngineProcess(options: EngineProcessOptions): EngineProcess
     async kill(signal) {
       if (ended !== undefined) return;
       child.kill(signal);
-      if (signal === "SIGSTOP") return standsStill(pid);
+      if (signal === "SIGSTOP") await standsStill(pid);
       if (signal !== "SIGKILL" && signal !== "SIGTERM") return;
       const timer = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
       await exited;

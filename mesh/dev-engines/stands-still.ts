@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const pollMs = 5;
-const timeoutMs = 5_000;
+const stopTimeoutMs = 5_000;
 
 /** States of the threads of a process, as /proc has them; none when it is gone, or there is no /proc. */
 function threadStates(pid: number): string[] {
@@ -19,10 +19,14 @@ function threadStates(pid: number): string[] {
 }
 
 /**
- * After SIGSTOP: waits until no thread of a process runs, or 5 s. On a busy machine some go on for as long as it takes
- * to be their turn, and answer meanwhile. At once where there is no /proc.
+ * Waits until no thread of a process runs, because of a SIGSTOP, or so long; answers whether that is so. On a busy machine
+ * some go on for as long as it takes to be their turn, and answer meanwhile. True at once where there is no /proc.
  */
-export async function standsStill(pid: number): Promise<void> {
+export async function standsStill(pid: number, timeoutMs: number = stopTimeoutMs): Promise<boolean> {
   const endMs = performance.now() + timeoutMs;
-  while (threadStates(pid).some((state) => state !== "T") && performance.now() < endMs) await sleep(pollMs);
+  while (threadStates(pid).some((state) => state !== "T")) {
+    if (performance.now() > endMs) return false;
+    await sleep(pollMs);
+  }
+  return true;
 }

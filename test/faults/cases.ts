@@ -1,18 +1,21 @@
 import { type Act, type Harm, harmOf } from "./act.ts";
-import { fillKafkaDisk, killLeader, killTwoOfThree } from "./kafka-acts.ts";
+import { harmHbase, killArchiverAtSteps } from "./archiver-acts.ts";
+import { fillKafkaDisk, killLeader, killTwoOfThree, killWhileKafkaIsDead, killWhileKafkaSleeps } from "./kafka-acts.ts";
 import { commitUnknown, lostTail, zombie } from "./mysql-acts.ts";
-import { persistenceMembers } from "./persistence.ts";
+import { archiveMembers, persistenceMembers } from "./persistence.ts";
 import { failOverRedis, flushRedis, killRedisMaster, promoteStaleReplica, stallRedisMaster } from "./redis-acts.ts";
 import { defaultKillOptions, type KillOptions } from "./run-under-load.ts";
 import { everyAct, foldedMembers, signallingMembers } from "./signalling.ts";
 import type { StageOptions } from "./stage.ts";
-import { startOnSmallDisk, startStageEngines } from "./stage-engines.ts";
+import { startOnSmallDisk, startStageEngines, startWithHistory } from "./stage-engines.ts";
+import { withTakeover } from "./takeover.ts";
 
 /** Processes and engines that a case needs; cases of one stage may run one after the other on the same. */
 export const stages = {
   signalling: { members: signallingMembers },
   "signalling-folded": { members: foldedMembers },
   persistence: { members: persistenceMembers, startEngines: startStageEngines },
+  archive: { members: archiveMembers, startEngines: startWithHistory },
   "small-disk": { members: persistenceMembers, startEngines: startOnSmallDisk },
   "three-brokers": {
     members: persistenceMembers,
@@ -30,6 +33,8 @@ export interface FaultCase {
   readonly acts: readonly Act[];
   /** How often the acts are done, unless the command line says it. */
   readonly times: number;
+  /** Old messages are stored before, and looked for in all tiers afterwards. */
+  readonly hasBacklog?: boolean;
   readonly load: Pick<KillOptions, "clients" | "shape" | "rate" | "transports">;
 }
 
@@ -65,7 +70,9 @@ const harmed = (names: Readonly<Record<string, string>>, harms: readonly Harm[])
   Object.entries(names).flatMap(([what, name]) =>
     harms.map((harm): [string, FaultCase] => [
       `${harm}-${what}`,
-      cell(`${harmTexts[harm]} of ${name}`, [harmOf(harm, name)]),
+      cell(`${harmTexts[harm]} of ${name}`, [
+        name.startsWith("writer") ? withTakeover(harmOf(harm, name)) : harmOf(harm, name),
+      ]),
     ]),
   );
 
@@ -95,6 +102,8 @@ export const cases: Readonly<Record<string, FaultCase>> = {
     ...harmed({ kafka: "kafka", mariadb: "mariadb" }, ["kill", "stall"]),
     ...harmed({ kafka: "kafka" }, ["drain"]),
   ]),
+  "kill-proxy-waiting": cell("kill -9 of a proxy whose sends wait for a dead Kafka", [killWhileKafkaIsDead("proxy-1")]),
+  "kill-login-waiting": cell("kill -9 of a Login whose sends wait for Kafka", [killWhileKafkaSleeps("login-1")]),
   zombie: cell("SIGSTOP of a writer until another has its partitions; then it wakes", [zombie("writer-1")]),
   "commit-unknown": cell("connections of writers cut at COMMIT", [commitUnknown]),
   "lost-tail": cell("MariaDB put back to a copy from a minute before", [lostTail(fullTailMs)], "persistence", 1),
@@ -105,6 +114,14 @@ export const cases: Readonly<Record<string, FaultCase>> = {
   ]),
   "stall-redis": cell("SIGSTOP of a Redis master, which wakes replaced", [stallRedisMaster]),
   "stale-replica": cell("a Redis replica takes over without the last two seconds", [promoteStaleReplica]),
+  "kill-archiver": {
+    ...cell("kill -9 of the archiver at each of its steps", killArchiverAtSteps, "archive", 1),
+    hasBacklog: true,
+  },
+  "harm-hbase": {
+    ...cell("HBase killed and stalled in a copy, killed just before and just after a drop", harmHbase, "archive", 1),
+    hasBacklog: true,
+  },
   "disk-full": cell("no room on Kafka's disk", [fillKafkaDisk], "small-disk"),
   "three-brokers": cell(
     "of three Kafka brokers the leader, then two killed",

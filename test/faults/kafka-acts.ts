@@ -9,6 +9,8 @@ import type { LoadView } from "./run-under-load.ts";
 
 const topic = "chappe.messages";
 const pollMs = 250;
+/** Long enough for sends to gather, shorter than any session. */
+const sleepMs = 2_000;
 /** For acks that were on their way. */
 const graceMs = 500;
 const refusalTimeoutMs = 30_000;
@@ -84,6 +86,39 @@ export const killTwoOfThree: Act = {
     await untilAllInSync(kafka);
   },
 };
+
+/** A process dies while Kafka stands still, so that many sends are in its hands, or on their way through it. */
+export const killWhileKafkaSleeps = (name: string): Act => ({
+  what: `kill ${name} while Kafka stands still`,
+  async perform({ mesh, engines }) {
+    const broker = engines!.kafka.brokers[0]!;
+    await broker.kill("SIGSTOP");
+    try {
+      await sleep(sleepMs);
+      await mesh.kill(name);
+    } finally {
+      await broker.kill("SIGCONT");
+    }
+    await mesh.restart(name);
+  },
+});
+
+/**
+ * A process dies while Kafka is dead: what is in its hands is nowhere else. A Kafka that only stands still may have it in
+ * the buffers of its sockets.
+ */
+export const killWhileKafkaIsDead = (name: string): Act => ({
+  what: `kill ${name} while Kafka is dead`,
+  async perform({ mesh, engines }) {
+    const broker = engines!.kafka.brokers[0]!;
+    await broker.kill();
+    await sleep(sleepMs);
+    await mesh.kill(name);
+    // In this order: no process starts without it.
+    await broker.restart();
+    await mesh.restart(name);
+  },
+});
 
 /** Writes until there is no room for one more byte. */
 function fillDisk(file: string): void {

@@ -8,6 +8,7 @@ import { type BreakName, breaks } from "./breaks.ts";
 import { cases } from "./cases.ts";
 import { disturbEnvoy, envoyActs } from "./envoy.ts";
 import { killAllInOne } from "./kill-all-in-one.ts";
+import { runBreaks } from "./run-breaks.ts";
 import { type RunCaseOptions, runCases } from "./run-cases.ts";
 import { defaultKillOptions, type KillOptions, type KillResult } from "./run-under-load.ts";
 import { type FaultSummary, summarise } from "./summarise.ts";
@@ -20,6 +21,7 @@ const alone: Readonly<Record<string, { readonly about: string; run(options: Kill
     run: (options) => disturbEnvoy({ ...options, acts: envoyActs }),
   },
 };
+const breaksCase = "breaks";
 const maxSeed = 2 ** 32;
 
 function readCommand() {
@@ -81,10 +83,13 @@ async function main(): Promise<void> {
   const { positionals, values } = readCommand();
   if (values.list) {
     for (const [name, { about }] of Object.entries({ ...alone, ...cases })) process.stdout.write(`${name}  ${about}\n`);
+    process.stdout.write(
+      `${breaksCase}  processes that do without a safety measure, one after the other: each must be red\n`,
+    );
     return;
   }
   const options = readOptions(values);
-  const known = Object.keys({ ...alone, ...cases });
+  const known = [...Object.keys({ ...alone, ...cases }), breaksCase];
   const names = positionals.includes("all") ? known : positionals;
   const isKnown = names.length > 0 && names.every((name) => known.includes(name));
   if (!isKnown) throw new Error(`name some cases, or all: ${known.join(", ")}`);
@@ -98,6 +103,7 @@ async function main(): Promise<void> {
   }
   const staged = names.filter((name) => Object.hasOwn(cases, name));
   if (!(await runCases(staged, options, print))) process.exitCode = 1;
+  if (names.includes(breaksCase) && !(await runBreaks(options))) process.exitCode = 1;
 }
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));

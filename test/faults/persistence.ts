@@ -13,3 +13,6 @@ export const persistenceMembers: Readonly<Record<string, string>> = {
   "login-1": "login,online",
   "login-2": "login,online",
 };
+
+/** The same, and old messages move to HBase. */
+export const archiveMembers: Readonly<Record<string, string>> = { ...persistenceMembers, archiver: "archiver" };

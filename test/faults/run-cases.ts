@@ -1,3 +1,4 @@
+import { ArchiveBacklog } from "./archive-backlog.ts";
 import type { BreakName } from "./breaks.ts";
 import { cases, type StageName, stages } from "./cases.ts";
 import { disturb } from "./disturb.ts";
@@ -19,16 +20,20 @@ export interface RunCaseOptions {
 
 /** Runs a case on a stage of its kind, which is as good as new afterwards when the summary is ok. */
 async function runOn(stage: Stage, name: string, options: RunCaseOptions): Promise<FaultSummary> {
-  const { acts, times, load } = cases[name]!;
+  const { acts, times, load, hasBacklog = false } = cases[name]!;
   const { kills = times, clients = load.clients, rate = load.rate } = options;
   const all = Array.from({ length: kills }, () => acts).flat();
   const how = { ...defaultKillOptions, ...load, ...options, kills, clients, rate };
+  const backlog = hasBacklog ? await ArchiveBacklog.seed(stage) : undefined;
   const result = await disturb(stage, all, how);
   for (const [at, { what, recoveryMs }] of result.kills.entries()) {
     const late = (result.breachesMs[at]! / 1_000).toFixed(1);
     options.log(`${name}: ${what}: everybody served after ${Math.round(recoveryMs)} ms, messages late for ${late} s`);
   }
-  return summarise(name, result);
+  const summary = summarise(name, result);
+  if (backlog === undefined) return summary;
+  const archive = await backlog.report();
+  return { ...summary, ok: summary.ok && archive.ok, archive };
 }
 
 /**

@@ -25,6 +25,10 @@ export interface KillOptions {
   readonly transports?: readonly TransportKind[];
   /** Messages a second, offered whatever the server does. */
   readonly rate: number;
+  /** For everything to be settled and shown after the load. @default two minutes */
+  readonly settleTimeoutMs?: number;
+  /** How often a final read is tried. @default 5 */
+  readonly readAttempts?: number;
   /** For the server: arguments and environment. */
   readonly serverArgs: readonly string[];
   readonly serverEnv: Readonly<Record<string, string>>;
@@ -74,7 +78,7 @@ const settleTimeoutMs = 120_000;
 const calmMs = 1_000;
 const pollMs = 50;
 const readersAtOnce = 8;
-const readAttempts = 5;
+const defaultReadAttempts = 5;
 const maxUnrestLines = 20;
 const msPerSecond = 1_000;
 
@@ -110,18 +114,18 @@ function startLoad(
 }
 
 /** Every send settled, every head compared and shown. */
-async function settle(clients: readonly SlimClient[]): Promise<boolean> {
+async function settle(clients: readonly SlimClient[], timeoutMs: number): Promise<boolean> {
   const allQuiet = (): boolean => clients.every((client) => client.connected && client.quiet);
-  const isQuiet = await waitUntil(allQuiet, settleTimeoutMs);
+  const isQuiet = await waitUntil(allQuiet, timeoutMs);
   await Promise.allSettled(clients.map((client) => client.compareHeads()));
-  return (await waitUntil(allQuiet, settleTimeoutMs)) && isQuiet;
+  return (await waitUntil(allQuiet, timeoutMs)) && isQuiet;
 }
 
 /** Every member reads all it may read. A read that keeps failing leaves a gap that the checker reports. */
 async function readEverything(
   clients: readonly SlimClient[],
   world: World,
-  log: (text: string) => void,
+  { readAttempts = defaultReadAttempts, log }: KillOptions,
 ): Promise<void> {
   const owners = new Map(world.groups.map(({ conversation, owner }) => [conversation, owner.userId]));
   const reads = [...world.readers].flatMap(([conversation, users]) =>
@@ -240,11 +244,11 @@ export async function runUnderLoad(options: KillOptions, target: FaultTarget): P
     const kills = await target.disturb({ ...view, world });
     await new Promise((resolve) => setTimeout(resolve, calmMs));
     const sentPerSecond = stopLoad();
-    const settled = await settle(clients);
+    const settled = await settle(clients, options.settleTimeoutMs ?? settleTimeoutMs);
     const unrest = clients.flatMap((client) => client.describeUnrest());
     log(settled ? "everything is settled; reading it all" : "not everything settled in time; reading what there is");
     for (const text of unrest.slice(0, maxUnrestLines)) log(text);
-    await readEverything(clients, world, log);
+    await readEverything(clients, world, options);
     const events = observedEvents(recorder.events, world);
     if (options.historyPath !== undefined) writeHistoryFile(options.historyPath, events);
     const breachesMs = measureBreaches(events, kills);

@@ -3,10 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineServer } from "@chappe/mesh/dev-engines/engine-server.ts";
 import { runToEnd } from "@chappe/mesh/dev-engines/run-to-end.ts";
+import { type HbaseStandalone, startHbase } from "@chappe/mesh/dev-engines/start-hbase.ts";
 import { type KafkaCluster, type KafkaOptions, startKafka } from "@chappe/mesh/dev-engines/start-kafka.ts";
 import { type MariadbServer, startMariadb } from "@chappe/mesh/dev-engines/start-mariadb.ts";
+import { historyTable } from "@chappe/mesh/engines/hbase-history/history-table.ts";
 import { migrate } from "@chappe/mesh/engines/mysql/migrate.ts";
+import { limits } from "@chappe/mesh/limits.ts";
 import { type CuttingProxy, startCuttingProxy } from "../engines/cutting-proxy.ts";
+import { type ArchiverStop, stopsEnvironment } from "./archiver-stops.ts";
 
 /** The engines that a stage shares among its processes, and what acts may do to them. */
 export interface StageEngines {
@@ -18,6 +22,8 @@ export interface StageEngines {
   readonly kafkaDisk: string | undefined;
   /** Between the msg-writers and MariaDB. */
   readonly commits: CuttingProxy;
+  /** Where old days move, when the stage has that. */
+  readonly archive?: ArchiveEngines;
   /** Servers by the names that acts use. */
   readonly servers: Readonly<Record<string, EngineServer>>;
   /** Settings of a process with these roles. */
@@ -25,6 +31,22 @@ export interface StageEngines {
   close(): Promise<void>;
 }
 
+/** The history of a stage, and what its archiver is told at its next start. */
+export interface ArchiveEngines {
+  readonly hbase: HbaseStandalone;
+  /** In it. */
+  readonly table: string;
+  /** Where the next archiver stops; may be changed. */
+  stops: readonly ArchiverStop[];
+}
+
+const historyName = "chappe-faults";
+const historyRegions = 4;
+/** The least that is allowed, and a grace that a run can wait for. */
+const archiveWindows = {
+  CHAPPE_ARCHIVE_AFTER_DAYS: String(limits.minArchiveAfterDays),
+  CHAPPE_ARCHIVE_GRACE_MS: "500",
+};
 const partitions = "8";
 const diskMb = 512;
 const mountOptions = { cwd: tmpdir(), timeoutMs: 10_000 };
@@ -88,4 +110,31 @@ export async function startStageEngines(kafkaOptions: KafkaOptions = {}): Promis
       rmSync(dataDirectory, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+/** The same as startStageEngines, with an HBase. */
+export async function startWithHistory(): Promise<StageEngines> {
+  const hbase = await startHbase({ tables: [historyTable(historyName, historyRegions)] });
+  try {
+    const engines = await startStageEngines();
+    const archive: ArchiveEngines = { hbase, table: historyName, stops: [] };
+    return {
+      ...engines,
+      archive,
+      servers: { ...engines.servers, hbase },
+      envOf: (roles) => ({
+        ...engines.envOf(roles),
+        ...{ CHAPPE_HBASE_ZOOKEEPER: hbase.zookeeper, CHAPPE_HBASE_TABLE: historyName },
+        ...archiveWindows,
+        ...(roles === "archiver" && archive.stops.length > 0 && stopsEnvironment(archive.stops)),
+      }),
+      async close() {
+        await engines.close();
+        await hbase.close();
+      },
+    };
+  } catch (error) {
+    await hbase.close();
+    throw error;
+  }
 }

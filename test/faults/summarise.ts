@@ -1,4 +1,5 @@
 import { type FindingKind, findingKinds } from "../history/findings.ts";
+import type { BacklogReport } from "./archive-backlog.ts";
 import type { KillResult } from "./run-under-load.ts";
 
 /** The result of a fault case, for people and programs. */
@@ -24,6 +25,8 @@ export interface FaultSummary extends Readonly<Record<FindingKind, number>> {
   readonly recoveryMs: { readonly median: number; readonly max: number };
   /** From a harm to the arrival of the last message that was more than a second under way; 0 = none was. */
   readonly breachMs: { readonly median: number; readonly max: number };
+  /** Where old messages are that the run stored beforehand. */
+  readonly archive?: BacklogReport;
   /** First cases of each kind that was found. */
   readonly examples: Readonly<Record<string, readonly string[]>>;
 }

@@ -1,4 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Admin, Kafka, logLevel, type Producer } from "kafkajs";
+
+const leaderTimeoutMs = 30_000;
+const pollMs = 200;
 
 /** A topic of one partition, as text values. */
 export interface KafkaValues {
@@ -31,13 +35,29 @@ async function readTopic(kafka: Kafka, admin: Admin, topic: string): Promise<str
   return values;
 }
 
+/** kafkajs waits for leaders too, but fails when the broker that it asks has not heard of the topic yet. */
+async function untilLed(admin: Admin, topic: string): Promise<void> {
+  const deadlineMs = performance.now() + leaderTimeoutMs;
+  for (;;) {
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      if (topics[0]!.partitions.some(({ leader }) => leader >= 0)) return;
+      if (performance.now() > deadlineMs) throw new Error(`${topic} has no leader`);
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw error;
+    }
+    await sleep(pollMs);
+  }
+}
+
 /** Creates the topic if it is not there. */
 export async function openKafkaValues(addresses: readonly string[], topic: string): Promise<KafkaValues> {
   const kafka = new Kafka({ brokers: [...addresses], clientId: "kit", logLevel: logLevel.NOTHING });
   const admin = kafka.admin();
   const producer: Producer = kafka.producer();
   await admin.connect();
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true });
+  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: false });
+  await untilLed(admin, topic);
   await producer.connect();
   return {
     async write(value) {
