@@ -27,14 +27,14 @@ export function createSignInView({ url, config, notice, onSignedIn }: SignInOpti
   const fields = [name, password];
   const attempt = async (how: typeof signIn): Promise<void> => {
     if (!form.reportValidity()) return;
-    for (const button of [enter, create]) button.disabled = true;
+    for (const button of form.querySelectorAll("button")) button.disabled = true;
     showErrors(fields, error, undefined);
     try {
       onSignedIn(await how({ url, name: name.input.value.trim(), password: password.input.value }));
     } catch (cause) {
       showErrors(fields, error, cause);
     } finally {
-      for (const button of [enter, create]) button.disabled = false;
+      for (const button of form.querySelectorAll("button")) button.disabled = false;
     }
   };
   const submit = (event: Event): void => {
