@@ -69,9 +69,10 @@ const paths = [
 ];
 
 /** HTTP/2 streams that are reset as soon as they are opened. */
-export const rapidReset: Attack = ({ grpc }, untilMs) =>
+export const rapidReset: Attack = ({ grpc, from }, untilMs) =>
   inLanes(4, untilMs, {}, async () => {
-    const session = connectHttp2(`http://127.0.0.1:${grpc}`);
+    const address = { host: "127.0.0.1", port: grpc, ...(from !== undefined && { localAddress: from }) };
+    const session = connectHttp2(`http://127.0.0.1:${grpc}`, { createConnection: () => connect(address) });
     const ended = new Promise<string>((resolve) => {
       let code = -1;
       session.on("goaway", (errorCode) => {

@@ -7,6 +7,8 @@ export interface Target {
   /** Access token of some user. */
   readonly token: string;
   readonly userId: bigint;
+  /** Address that streams come from. @default the system chooses */
+  readonly from?: string;
 }
 
 /** What an attack met: how often each outcome came. */
