@@ -1,9 +1,13 @@
 /** The bounds of telemetry, a part of limits. */
 export const telemetryLimits = Object.freeze({
-  /** Messages whose spans are exported at once, for how long after they were marked, and how often spans are made. */
-  maxTraceMarks: 4_096,
+  /**
+   * Messages whose spans are exported at once, for how long after they were marked, and how often spans are made: at
+   * most so often, and no more than one part in traceFlushShare of the time.
+   */
+  maxTraceMarks: 1_024,
   traceMarkMs: 10_000,
   traceFlushMs: 200,
+  traceFlushShare: 25,
   /** Late or failed messages marked a second; marks of one call to other processes. */
   lateMarksPerSecond: 50,
   maxMarksPerCall: 256,

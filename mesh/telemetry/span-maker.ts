@@ -98,14 +98,17 @@ export class SpanMaker {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const { ring, now, onSpread } = this.#options;
-    const nowMs = now();
+    const [nowMs, startMs] = [now(), performance.now()];
     const matches = matchMarks(ring, this.marks, (mark) => mark.spread && this.#spread.push(mark));
     this.#emit(matches, nowMs);
     for (let at = 0; at < this.#spread.length; at += limits.maxMarksPerCall)
       onSpread(this.#spread.slice(at, at + limits.maxMarksPerCall));
     this.#spread = [];
     this.marks.expire(nowMs);
-    if (this.marks.size > 0) this.#timer = setTimeout(() => this.flush(), limits.traceFlushMs).unref();
+    if (this.marks.size === 0) return;
+    // Many marks make a flush long: then it comes more rarely, so that following messages never crowds out sending them.
+    const waitMs = Math.max(limits.traceFlushMs, (performance.now() - startMs) * limits.traceFlushShare);
+    this.#timer = setTimeout(() => this.flush(), Math.min(waitMs, limits.traceMarkMs / 2)).unref();
   }
 
   close(): Promise<void> {
