@@ -9,6 +9,7 @@ import { withBenchServer } from "./scenarios/bench-server.ts";
 import { runGenerator } from "./scenarios/run-generator.ts";
 import { trafficFigures } from "./scenarios/traffic-figures.ts";
 import { type Account, registerAccounts } from "./support/accounts.ts";
+import { medianOf } from "./support/median-of.ts";
 import { cpuSecondsOf, rssKibOf } from "./support/process-usage.ts";
 import type { ServerProcess } from "./support/start-server.ts";
 
@@ -52,9 +53,6 @@ async function chat(
 }
 
 type ChatFigures = BenchFigures & { readonly envoyCpuCores?: number };
-
-const medianOf = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 function summary(rows: readonly ChatFigures[]) {
   const of = (name: keyof ChatFigures): number => medianOf(rows.map((row) => Number(row[name] ?? 0)));

@@ -6,32 +6,22 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { parseArgs } from "node:util";
-import { loadOverheadMs } from "./scenarios/bench-options.ts";
 import { withBenchServer } from "./scenarios/bench-server.ts";
-import { runGenerator } from "./scenarios/run-generator.ts";
-import { trafficFigures } from "./scenarios/traffic-figures.ts";
-import { registerAccounts } from "./support/accounts.ts";
+import { runWindow } from "./scenarios/chat.ts";
+import { medianOf } from "./support/median-of.ts";
+import type { ServerProcess } from "./support/start-server.ts";
 
-const [window, pairs, textBytes, warmupMs] = [16, 200, 100, 4_000];
+const [window, textBytes, warmupSeconds] = [16, 100, 4];
 
 type Environment = Readonly<Record<string, string>>;
 
 /** Messages for each CPU second of a fresh server. */
-function chat(env: Environment, measureMs: number): Promise<number> {
-  return withBenchServer(
-    [],
-    async ({ port, pid: serverPid }) => {
-      const accounts = await registerAccounts({ port, count: 2 * pairs });
-      const load = { scenario: "chat", port, serverPid, accounts, window, rate: 0, textBytes } as const;
-      const answer = await runGenerator({ ...load, warmupMs, measureMs }, warmupMs + measureMs + loadOverheadMs);
-      return trafficFigures("chat", window, 0, answer).msgsPerServerCpuSecond!;
-    },
-    env,
-  );
+function chat(env: Environment, seconds: number): Promise<number> {
+  const options = { window, rate: 0, size: 0, seconds, warmupSeconds, textBytes, serverArgs: [] };
+  const run = async (server: ServerProcess): Promise<number> =>
+    (await runWindow(server, options, window)).msgsPerServerCpuSecond!;
+  return withBenchServer([], run, env);
 }
-
-const medianOf = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 const { values } = parseArgs({
   options: { runs: { type: "string", default: "5" }, seconds: { type: "string", default: "8" } },
@@ -56,7 +46,7 @@ const found: Record<string, number[]> = Object.fromEntries(names.map((name) => [
 for (let run = 0; run < Number(values.runs); run++) {
   for (const at of names.keys()) {
     const name = names[(at + run) % names.length]!;
-    found[name]!.push(await chat(modes[name]!, Number(values.seconds) * 1_000));
+    found[name]!.push(await chat(modes[name]!, Number(values.seconds)));
   }
   console.error(names.map((name) => `${name} ${found[name]!.at(-1)}`).join(", "));
 }

@@ -8,7 +8,8 @@ import { trafficFigures } from "./traffic-figures.ts";
 const defaultPairs = 200;
 const defaultWindow = 16;
 
-async function runWindow(server: ServerProcess, options: BenchOptions, window: number): Promise<BenchFigures> {
+/** One chat load on fresh users: so many messages of each pair in flight, or the open loop of the options. */
+export async function runWindow(server: ServerProcess, options: BenchOptions, window: number): Promise<BenchFigures> {
   const { port, pid: serverPid } = server;
   const count = 2 * (options.size || defaultPairs);
   const accounts = await registerAccounts({ port, count });

@@ -1,4 +1,5 @@
 import { type EngineProcess, type EngineProcessOptions, startEngineProcess } from "./engine-process.ts";
+import type { RunDirectory } from "./run-directory.ts";
 import { waitUntilHealthy } from "./wait-until-healthy.ts";
 
 /** One server process of an engine, ours. */
@@ -28,6 +29,28 @@ export interface EngineServerOptions {
   readonly check: () => Promise<void>;
   /** For it to become healthy. */
   readonly timeoutMs: number;
+}
+
+/** What closes a server whose files go with it. */
+export type CloseServer = () => Promise<void>;
+
+/** Waits until a server is healthy; answers how it and its run are ended, which is done here when it is not. */
+export async function settleServer(
+  server: StartedServer,
+  run: RunDirectory,
+  signal: "SIGKILL" | "SIGTERM" = "SIGKILL",
+): Promise<CloseServer> {
+  const close = async (): Promise<void> => {
+    await server.kill(signal);
+    run.remove();
+  };
+  try {
+    await server.ready();
+    return close;
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 /** Starts a server. */

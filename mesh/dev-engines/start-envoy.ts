@@ -3,7 +3,7 @@ import { dynamicFiles, staticFiles } from "../envoy/envoy-files.ts";
 import { type EnvoySettings, parseEnvoySettings } from "../envoy/envoy-settings.ts";
 import { writeEnvoyFiles } from "../envoy/write-envoy-files.ts";
 import { limits } from "../limits.ts";
-import { createEngineServer, type EngineServer, type StartedServer } from "./engine-server.ts";
+import { createEngineServer, type EngineServer, type StartedServer, settleServer } from "./engine-server.ts";
 import { fetchEnvoy } from "./fetch-envoy.ts";
 import { freePort } from "./free-port.ts";
 import { openRunDirectory, type RunDirectory } from "./run-directory.ts";
@@ -98,16 +98,7 @@ export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyServer> {
   writeEnvoyFiles(config, filesFrom === undefined ? staticFiles(settings) : dynamicFiles(settings, filesFrom));
   const admin = adminOf(settings);
   const server = startProcess(program, run, config, settings.port, concurrency, admin);
-  const close = async (): Promise<void> => {
-    await server.kill("SIGKILL");
-    run.remove();
-  };
-  try {
-    await server.ready();
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  const close = await settleServer(server, run);
   const drain = async (): Promise<void> => {
     await admin("/healthcheck/fail", "POST");
     await admin("/drain_listeners?graceful", "POST");

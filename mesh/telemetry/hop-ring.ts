@@ -1,3 +1,5 @@
+import { idWordAt } from "./id-word.ts";
+
 /**
  * What passed a role lately: one entry for a hop of a message or of a run of messages, in arrays made once. The newest
  * overwrites the oldest. An entry is named by its place, which counts for ever. Columns are read with `indexOf(place)`.
@@ -71,10 +73,7 @@ export class HopRing {
   addMessage(hop: number, startMs: number, endMs: number, bytes: Uint8Array, idAt: number): number {
     const at = this.add(hop, startMs, endMs);
     const word = at << 2;
-    for (let i = 0; i < 4; i++) {
-      const from = idAt + i * 4;
-      this.ids[word + i] = (bytes[from]! << 24) | (bytes[from + 1]! << 16) | (bytes[from + 2]! << 8) | bytes[from + 3]!;
-    }
+    for (let i = 0; i < 4; i++) this.ids[word + i] = idWordAt(bytes, idAt + i * 4);
     return at;
   }
 
@@ -86,6 +85,13 @@ export class HopRing {
   /** Whether the entry is of one message whose id is known. The first word of an id is its time, never 0. */
   isMessage(at: number): boolean {
     return this.ids[at << 2] !== 0;
+  }
+
+  /** Whether the entry is of the message with this id. Word by word: asked for every entry of every marked message. */
+  isOf(at: number, id: Uint8Array): boolean {
+    const word = at << 2;
+    for (let i = 0; i < 4; i++) if (this.ids[word + i] !== idWordAt(id, i * 4)) return false;
+    return true;
   }
 
   /** The client message id of an entry; of a run, 16 zeros. */

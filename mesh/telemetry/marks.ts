@@ -1,5 +1,6 @@
 import { uuidV7TimeMs } from "../ids/uuid-v7.ts";
 import { limits } from "../limits.ts";
+import { idWordAt } from "./id-word.ts";
 
 /** A message whose hops are exported. Either the id or the place in the conversation may be missing for a while. */
 export interface Mark {
@@ -37,9 +38,7 @@ const noId = new Uint8Array(0);
 const clockSkewMs = 1_000;
 
 /** The low word of an id: the one that is all random. */
-function wordOf(id: Uint8Array): number {
-  return ((id[12]! << 24) | (id[13]! << 16) | (id[14]! << 8) | id[15]!) >>> 0;
-}
+const wordOf = (id: Uint8Array): number => idWordAt(id, 12);
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 

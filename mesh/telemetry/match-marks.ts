@@ -11,21 +11,11 @@ export interface Match {
   readonly at: number;
 }
 
-/** Word by word: it is asked for every entry of every marked message, several times a second. */
-function sameId(ring: HopRing, at: number, id: Uint8Array): boolean {
-  if (id.length !== 16) return false;
-  for (let i = 0; i < 16; i += 4) {
-    const word = (id[i]! << 24) | (id[i + 1]! << 16) | (id[i + 2]! << 8) | id[i + 3]!;
-    if (word >>> 0 !== ring.ids[(at << 2) + (i >> 2)]! >>> 0) return false;
-  }
-  return true;
-}
-
 /** Marks that the entry belongs to. */
 function* marksOf(ring: HopRing, at: number, marks: Marks): Generator<Mark> {
   const isMessage = ring.isMessage(at);
   if (isMessage) {
-    for (const mark of marks.withWord(ring.ids[(at << 2) + 3]!) ?? []) if (sameId(ring, at, mark.id)) yield mark;
+    for (const mark of marks.withWord(ring.ids[(at << 2) + 3]!) ?? []) if (ring.isOf(at, mark.id)) yield mark;
     if (ring.hop[at] !== Hop.SEQUENCE) return;
   }
   const inConversation = marks.inConversation(ring.conversation[at]!);

@@ -1,4 +1,5 @@
 /** Offsets of ids in encoded messages, found without decoding them: for roles to whom payloads are opaque. */
+import { idWordAt } from "./id-word.ts";
 
 const conversationIdTag = 0x0a;
 const itemTag = 0x12;
@@ -63,8 +64,7 @@ export function peekArrivedId(payload: Uint8Array): number {
 export function conversationHashAt(bytes: Uint8Array, at: number): number {
   let hash = 0x811c9dc5;
   for (let i = at; i < at + idBytes; i += 4) {
-    const word = (bytes[i]! << 24) | (bytes[i + 1]! << 16) | (bytes[i + 2]! << 8) | bytes[i + 3]!;
-    hash = Math.imul(hash ^ word, 0x85ebca6b);
+    hash = Math.imul(hash ^ idWordAt(bytes, i), 0x85ebca6b);
     hash ^= hash >>> 15;
   }
   return (hash | 1) >>> 0;
@@ -107,6 +107,5 @@ export function peekDeliveries(payload: Uint8Array, visit: VisitDelivery): boole
 /** Unix milliseconds in the UUIDv7 at an offset. */
 export function idTimeMsAt(bytes: Uint8Array, at: number): number {
   const high = bytes[at]! * 0x100 + bytes[at + 1]!;
-  const low = ((bytes[at + 2]! << 24) | (bytes[at + 3]! << 16) | (bytes[at + 4]! << 8) | bytes[at + 5]!) >>> 0;
-  return high * 0x1_0000_0000 + low;
+  return high * 0x1_0000_0000 + idWordAt(bytes, at + 2);
 }

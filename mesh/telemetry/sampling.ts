@@ -1,3 +1,5 @@
+import { idWordAt } from "./id-word.ts";
+
 /** Share of messages that are traced, by how many users they are for. */
 export interface SamplingRates {
   /** Of messages for one recipient, 0 to 1. */
@@ -17,8 +19,7 @@ export function rateOf(fanOut: number, { direct }: SamplingRates): number {
 
 /** The word of an id at an offset, mixed into a hash. */
 function mixed(hash: number, id: Uint8Array, at: number): number {
-  const word = (id[at]! << 24) | (id[at + 1]! << 16) | (id[at + 2]! << 8) | id[at + 3]!;
-  const product = Math.imul(hash ^ word, 0x85ebca6b);
+  const product = Math.imul(hash ^ idWordAt(id, at), 0x85ebca6b);
   return product ^ (product >>> 15);
 }
 

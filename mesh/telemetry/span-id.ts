@@ -1,3 +1,5 @@
+import { idWordAt } from "./id-word.ts";
+
 /** Bytes of a trace id; a message's trace id is its client message id. */
 const traceIdBytes = 16;
 
@@ -9,10 +11,6 @@ const mix = (hash: number, word: number): number => {
 
 const hex32 = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");
 
-function wordOf(id: Uint8Array, at: number): number {
-  return (id[at]! << 24) | (id[at + 1]! << 16) | (id[at + 2]! << 8) | id[at + 3]!;
-}
-
 /**
  * The id of a message's span at a hop, 16 hexadecimal digits. It is computed and not drawn, so that every role knows the
  * id of every other role's span, also long after the message has passed. `part` tells apart what a hop does several times:
@@ -22,8 +20,8 @@ export function spanIdOf(messageId: Uint8Array, hop: number, part = 0): string {
   let high = mix(0x9e3779b9, hop);
   let low = mix(0x7f4a7c15, hop);
   for (let at = 0; at < traceIdBytes; at += 4) {
-    high = mix(high, wordOf(messageId, at));
-    low = mix(low, high ^ wordOf(messageId, at));
+    high = mix(high, idWordAt(messageId, at));
+    low = mix(low, high ^ idWordAt(messageId, at));
   }
   high = mix(high, part);
   low = mix(low, high ^ part) | 1;

@@ -1,4 +1,6 @@
+import { noTraced } from "../codec/traced-message.ts";
 import { emptyBytes } from "../codec/wire-reader.ts";
+import type { HopRun } from "./hops.ts";
 
 /** Length of a W3C traceparent of version 00. */
 export const traceparentBytes = 55;
@@ -67,6 +69,12 @@ export function logIdsOf(context: Uint8Array): LogIds | undefined {
   if (context.length < traceparentBytes || context[traceparentBytes - 1] !== sampledFlag) return undefined;
   const parsed = parseTraceparent(context);
   return parsed && { trace_id: parsed.traceId, span_id: parsed.spanId };
+}
+
+/** The trace context of the first traced message of these; empty when none is traced. */
+export function firstContextOf(runs: Iterable<Pick<HopRun, "traced">>): Uint8Array {
+  for (const { traced = noTraced } of runs) if (traced.length > 0) return traced[0]!.traceContext;
+  return emptyBytes;
 }
 
 /** The client message id in a message's traceparent; empty when it is none. */

@@ -8,6 +8,7 @@ import { limits } from "@chappe/mesh/limits.ts";
 import type { Log } from "@chappe/mesh/ports/log.ts";
 import type { MessageStore, StoreCommit } from "@chappe/mesh/ports/message-store.ts";
 import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
+import { firstContextOf } from "@chappe/mesh/telemetry/trace-context.ts";
 import { mergeCommits } from "./merge-commits.ts";
 import type { Step } from "./step-builder.ts";
 
@@ -85,7 +86,7 @@ class OrderedCommitter implements Committer {
     const pending: Pending = { step, pushed: false };
     this.#queue.push(pending);
     this.#messagesInFlight += step.messages;
-    void this.#within(contextOf(step), () => this.#push(pending));
+    void this.#within(firstContextOf(pushesOf([pending])), () => this.#push(pending));
     this.#options.window?.append(step.commit.runs);
     this.#running ??= this.#run();
   }
@@ -155,7 +156,7 @@ class OrderedCommitter implements Committer {
     const batch = this.#takeReady();
     const commit = mergeCommits(batch.map(({ step }) => step.commit));
     try {
-      await this.#within(contextOfAll(batch), () => this.#retrying("commit", () => store.commit(commit)));
+      await this.#within(firstContextOf(pushesOf(batch)), () => this.#retrying("commit", () => store.commit(commit)));
       onCommitted(commit, startMs);
     } catch (error) {
       this.#fail(error);
@@ -190,21 +191,8 @@ class OrderedCommitter implements Committer {
   }
 }
 
-const noContext = new Uint8Array(0);
-
-/** The trace context of the first traced message; empty when there is none. */
-function contextOf({ pushes }: Step): Uint8Array {
-  for (const entries of pushes.values())
-    for (const { traced } of entries) if (traced !== undefined && traced.length > 0) return traced[0]!.traceContext;
-  return noContext;
-}
-
-function contextOfAll(batch: readonly Pending[]): Uint8Array {
-  for (const { step } of batch) {
-    const context = contextOf(step);
-    if (context.length > 0) return context;
-  }
-  return noContext;
+function* pushesOf(batch: readonly Pending[]): Generator<PushEntryFields> {
+  for (const { step } of batch) for (const entries of step.pushes.values()) yield* entries;
 }
 
 /** A committer with nothing in flight. */

@@ -7,6 +7,7 @@ import type { Presence } from "@chappe/mesh/ports/presence.ts";
 import type { Delivery } from "@chappe/mesh/rpc/delivery.ts";
 import { engineCalls } from "@chappe/mesh/telemetry/engine-calls.ts";
 import { type Hops, noHops } from "@chappe/mesh/telemetry/hops.ts";
+import { firstContextOf } from "@chappe/mesh/telemetry/trace-context.ts";
 import { addDeliveries, targetUsers } from "./resolve.ts";
 
 /** Takes resolved events to Login processes; the signalling PushWorker. */
@@ -92,7 +93,7 @@ class Server implements PushServer, LogConsumer {
         }
       }
     }
-    await this.#options.logger.within(contextOf(entries), () => this.#push(entries));
+    await this.#options.logger.within(firstContextOf(entries), () => this.#push(entries));
     const next = batches.map(({ partition, entries: records }) => [partition, records.at(-1)!.offset + 1] as const);
     this.#subscription?.commit(new Map(next));
   }
@@ -184,14 +185,6 @@ class Server implements PushServer, LogConsumer {
 
 function* entriesOf(resolved: readonly Resolved[]): Generator<PushEntryFields> {
   for (const { entry } of resolved) yield entry;
-}
-
-const noContext = new Uint8Array(0);
-
-/** The trace context of the first traced message; empty when there is none. */
-function contextOf(entries: readonly PushEntryFields[]): Uint8Array {
-  for (const { traced } of entries) if (traced !== undefined && traced.length > 0) return traced[0]!.traceContext;
-  return noContext;
 }
 
 /** A PushServer; it does nothing until `start`. */

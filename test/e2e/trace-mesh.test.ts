@@ -2,26 +2,10 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type ChatDevice, openDevice } from "../support/chat-device.ts";
 import { createGroup, directId, type HttpUser, messageId, registerMany } from "../support/http-user.ts";
 import { type LocalMesh, startLocalMesh } from "../support/local-mesh.ts";
+import { namesOf, wayDown, wayUp } from "../support/message-trees.ts";
 import { type OtlpReceiver, startOtlpReceiver, treeOf, withoutCalls } from "../support/otlp-receiver.ts";
 
-const wayUp = [
-  "append messages < send messages",
-  "login in < ",
-  "msg-proxy authorise < route up",
-  "msg-writer commit < process messages",
-  "process messages < send messages",
-  "process push < send push",
-  "route up < login in",
-  "send messages < msg-proxy authorise",
-  "send push < process messages",
-];
-const wayDown = [
-  "device ack < login out",
-  "login out < route down",
-  "push-worker deliver < process push",
-  "route down < push-worker deliver",
-];
-const names = (tree: readonly string[]): string[] => tree.map((line) => line.split(" < ")[0]!);
+const down = wayDown(true);
 
 describe.each([
   ["sampled", "1"],
@@ -29,7 +13,7 @@ describe.each([
 ])("the trace of a message in a mesh of roles, %s", (_name, rate) => {
   const seen = rate === "1" ? (tree: readonly string[]) => [...tree] : withoutCalls;
   const up = seen(wayUp);
-  const wholeTree = [...up, ...wayDown].sort();
+  const wholeTree = [...up, ...down].sort();
   let receiver: OtlpReceiver;
   let mesh: LocalMesh;
   let urls: string[];
@@ -54,7 +38,7 @@ describe.each([
     const id = await sender.send(directId(ann, ben));
     // What is not sampled is late instead: all roles are told, and tell what they remember.
     await reader.receive(id, { afterMs: rate === "0" ? 1_100 : 0 });
-    expect(seen(treeOf(await receiver.waitFor(id, names(wholeTree))))).toEqual(wholeTree);
+    expect(seen(treeOf(await receiver.waitFor(id, namesOf(wholeTree))))).toEqual(wholeTree);
     sender.socket.close();
     reader.socket.close();
   });
@@ -70,8 +54,8 @@ describe.each([
     // MsgProxy knows how many a message is for, and tells Login and Route which ones it has chosen.
     const isChosen = (id: string): boolean => receiver.ofTrace(id).length > 0;
     const id = await vi.waitFor(() => ids.find(isChosen) ?? Promise.reject(new Error("none is chosen")), 10_000);
-    const twice = names(wayDown).filter((name) => name !== "device ack");
-    const trace = await receiver.waitFor(id, [...names(wholeTree), ...twice, "device ack", "device ack"]);
+    const twice = namesOf(down).filter((name) => name !== "device ack");
+    const trace = await receiver.waitFor(id, [...namesOf(wholeTree), ...twice, "device ack", "device ack"]);
     expect(seen(treeOf(trace))).toEqual(wholeTree);
     expect(trace.filter(({ name }) => name === "login out")).toHaveLength(2);
     for (const { socket } of devices) socket.close();
@@ -84,6 +68,6 @@ describe.each([
     await ann.call("chappe.msg.v1.MessageService/Send", { conversationId: directId(ann, ben), messages });
     const tree = [...up, "push offline < process push"].sort();
     const traceId = Buffer.from(id, "base64").toString("hex");
-    expect(seen(treeOf(await receiver.waitFor(traceId, names(tree))))).toEqual(tree);
+    expect(seen(treeOf(await receiver.waitFor(traceId, namesOf(tree))))).toEqual(tree);
   });
 });

@@ -5,24 +5,13 @@ import { makeTraceToken } from "@chappe/mesh/telemetry/trace-token.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ChatDevice, openDevice } from "../support/chat-device.ts";
 import { createGroup, directId, type HttpUser, messageId, registerMany, registerUser } from "../support/http-user.ts";
+import { namesOf, wayDown, wayUp } from "../support/message-trees.ts";
 import { attributeOf, type OtlpReceiver, startOtlpReceiver, treeOf, withoutCalls } from "../support/otlp-receiver.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 
-const wayUp = [
-  "append messages < send messages",
-  "login in < ",
-  "msg-proxy authorise < route up",
-  "msg-writer commit < process messages",
-  "process messages < send messages",
-  "process push < send push",
-  "route up < login in",
-  "send messages < msg-proxy authorise",
-  "send push < process messages",
-];
-const wayDown = ["device ack < login out", "login out < push-worker deliver", "push-worker deliver < process push"];
-const wholeTree = [...wayUp, ...wayDown].sort();
+const down = wayDown(false);
+const wholeTree = [...wayUp, ...down].sort();
 const lateTree = withoutCalls(wholeTree);
-const names = (tree: readonly string[]): string[] => tree.map((line) => line.split(" < ")[0]!);
 
 const key = Buffer.alloc(32, 7);
 const folder = mkdtempSync(join(tmpdir(), "chappe-trace-"));
@@ -57,7 +46,7 @@ describe("the trace of a message in one process", () => {
     const reader = await openDevice(server.url, ben.token);
     const id = await sender.send(directId(ann, ben));
     await reader.receive(id);
-    const trace = await receiver.waitFor(id, names(wholeTree));
+    const trace = await receiver.waitFor(id, namesOf(wholeTree));
     expect(treeOf(trace)).toEqual(wholeTree);
     for (const span of trace)
       expect(BigInt(span.endTimeUnixNano)).toBeGreaterThanOrEqual(BigInt(span.startTimeUnixNano));
@@ -72,7 +61,7 @@ describe("the trace of a message in one process", () => {
     const sender = await openDevice(server.url, ann.token);
     const id = await sender.send(directId(ann, cas));
     const tree = [...wayUp, "push offline < process push"].sort();
-    const trace = await receiver.waitFor(id, names(tree));
+    const trace = await receiver.waitFor(id, namesOf(tree));
     expect(treeOf(trace)).toEqual(tree);
     expect(attributeOf(trace.find(({ name }) => name === "push offline")!, "chappe.offline_users")).toBe(1);
     sender.socket.close();
@@ -87,7 +76,7 @@ describe("the trace of a message in one process", () => {
     });
     await Promise.all(devices.slice(1).map((device) => device.receive(id)));
     const acks = Array.from({ length: 99 }, () => "device ack");
-    const trace = await receiver.waitFor(id, [...names(wholeTree), ...acks.slice(1)]);
+    const trace = await receiver.waitFor(id, [...namesOf(wholeTree), ...acks.slice(1)]);
     expect(treeOf(trace)).toEqual(wholeTree);
     expect(trace.filter(({ name }) => name === "device ack")).toHaveLength(99);
     expect(attributeOf(trace.find(({ name }) => name === "login out")!, "chappe.devices")).toBe(99);
@@ -165,7 +154,7 @@ describe("with no message sampled", () => {
   test("a message that is acknowledged late is exported whole, out of what the roles remember", async () => {
     const id = await sender.send(directId(ann, ben));
     await reader.receive(id, { afterMs: 1_100 });
-    expect(withoutCalls(treeOf(await receiver.waitFor(id, names(lateTree))))).toEqual(lateTree);
+    expect(withoutCalls(treeOf(await receiver.waitFor(id, namesOf(lateTree))))).toEqual(lateTree);
   });
 
   test("a refused message is exported with the reason", async () => {
@@ -185,7 +174,7 @@ describe("with no message sampled", () => {
     const good = makeTraceToken(key, Date.now() + 60_000);
     const id = await sender.send(directId(ann, ben), { traceContext: contextWith(good) });
     await reader.receive(id);
-    expect(treeOf(await receiver.waitFor(id, names(wholeTree)))).toEqual(wholeTree);
+    expect(treeOf(await receiver.waitFor(id, namesOf(wholeTree)))).toEqual(wholeTree);
     const over = makeTraceToken(key, Date.now() - 60_000);
     const foreign = makeTraceToken(Buffer.alloc(32, 8), Date.now() + 60_000);
     const ids = [

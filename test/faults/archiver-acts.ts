@@ -37,6 +37,16 @@ async function startStopping(stage: Stage, stops: readonly ArchiverStop[]): Prom
 
 const goOn = ({ mesh }: Stage): boolean => process.kill(mesh.pid("archiver"), "SIGCONT");
 
+/** HBase is killed, the archiver goes on and notices; it is at its next stop some time after HBase is back. */
+async function goOnWithoutHbase(stage: Stage): Promise<void> {
+  const { hbase } = stage.engines!.archive!;
+  await hbase.kill();
+  goOn(stage);
+  await sleep(noticeMs);
+  await hbase.restart();
+  await untilStopped(stage);
+}
+
 /** kill -9 of the archiver at one step after the other; each starts where the one before was killed. */
 export const killArchiverAtSteps: readonly Act[] = (Object.keys(texts) as (keyof typeof texts)[]).map((stop) => ({
   what: `kill the archiver ${texts[stop]}`,
@@ -51,13 +61,8 @@ export const harmHbase: readonly Act[] = [
   {
     what: "kill HBase in the middle of the copy",
     async perform(stage) {
-      const { hbase } = stage.engines!.archive!;
       await startStopping(stage, ["put 2", "put 2", "drop 1", "dropped 2"]);
-      await hbase.kill();
-      goOn(stage);
-      await sleep(noticeMs);
-      await hbase.restart();
-      await untilStopped(stage);
+      await goOnWithoutHbase(stage);
     },
   },
   {
@@ -73,14 +78,7 @@ export const harmHbase: readonly Act[] = [
   },
   {
     what: "kill HBase just before a drop",
-    async perform(stage) {
-      const { hbase } = stage.engines!.archive!;
-      await hbase.kill();
-      goOn(stage);
-      await sleep(noticeMs);
-      await hbase.restart();
-      await untilStopped(stage);
-    },
+    perform: goOnWithoutHbase,
   },
   {
     what: "kill HBase and the archiver just after a drop",

@@ -133,7 +133,7 @@ test("a call with a trace of the caller's: Envoy's span is in it", async () => {
   expect((await fetch(`${url}/chappe.business.v1.UserService/GetUsers`, call)).status).toBe(401);
   const find = async () => (await traceOf(zipkin.url, traceId))[0];
   const span = await vi.waitUntil(find, { timeout: reportedWithinMs, interval: 200 });
-  expect(span).toMatchObject({ parentId: spanId, localEndpoint: { serviceName: "chappe-envoy" } });
+  expect(span).toMatchObject({ parentSpanId: spanId, service: "chappe-envoy" });
 });
 
 test("a Prometheus reads every process, and knows of the messages", async () => {

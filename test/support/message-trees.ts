@@ -23,6 +23,13 @@ export const treeOfClients = (hasRoute: boolean): string[] =>
 /** The same for recipients without a device. */
 export const treeOfOffline: readonly string[] = [...fromClient, ...inMesh, "push offline < process push"].sort();
 
+/** The way up of a message whose client has no spans of its own: it begins at Login. */
+export const wayUp: readonly string[] = ["login in < ", ...inMesh].sort();
+
+/** The way down to such a client, as far as the acknowledgement. */
+export const wayDown = (hasRoute: boolean): string[] =>
+  ["device ack < login out", ...(hasRoute ? downByRoute : downAtOnce)].sort();
+
 /** What comes to both where presence and the hot window are Redis. */
 export const callsOfRedis: readonly string[] = [
   "append hot-window < process messages",

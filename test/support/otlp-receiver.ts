@@ -96,20 +96,23 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   };
 }
 
+/** What a tree is made of, whoever answers it. */
+export type TreeSpan = Pick<ReceivedSpan, "spanId" | "parentSpanId" | "name">;
+
 /** Name of a span's parent in the trace: "" for the first one, undefined when the parent is not there. */
-export function parentName(span: ReceivedSpan, trace: readonly ReceivedSpan[]): string | undefined {
+export function parentName(span: TreeSpan, trace: readonly TreeSpan[]): string | undefined {
   if ((span.parentSpanId ?? "") === "") return "";
   return trace.find(({ spanId }) => spanId === span.parentSpanId)?.name;
 }
 
 /** Whether it is a read of the store for what was in no cache: most messages have none, the first ones some. */
-const isColdRead = ({ name }: ReceivedSpan): boolean => name.startsWith("select ");
+const isColdRead = ({ name }: TreeSpan): boolean => name.startsWith("select ");
 
 /** A tree without calls of engines, which are remembered of a late message only when they were slow or it was known to be traced. */
 export const withoutCalls = (tree: readonly string[]): string[] => tree.filter((line) => !line.startsWith("append "));
 
 /** Each span but cold reads as "name < name of its parent", sorted, equal ones once. */
-export function treeOf(trace: readonly ReceivedSpan[]): string[] {
+export function treeOf(trace: readonly TreeSpan[]): string[] {
   const rest = trace.filter((span) => !isColdRead(span));
   return [...new Set(rest.map((span) => `${span.name} < ${parentName(span, trace) ?? "?"}`))].sort();
 }

@@ -1,14 +1,14 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createEngineServer } from "@chappe/mesh/dev-engines/engine-server.ts";
 import { freePort } from "@chappe/mesh/dev-engines/free-port.ts";
-import { openRunDirectory } from "@chappe/mesh/dev-engines/run-directory.ts";
 import { goBuild } from "../../polyglot/support/tools.ts";
+import { answersWell, startProgram } from "./start-program.ts";
 
 const source = fileURLToPath(new URL("../../../deploy/collector", import.meta.url));
 const startTimeoutMs = 30_000;
 const checkTimeoutMs = 2_000;
+const emptyExport = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
 
 /** An OpenTelemetry collector between Chappe and a Zipkin. */
 export interface Collector {
@@ -40,35 +40,16 @@ export async function startCollector(zipkinUrl: string): Promise<Collector> {
   const port = await freePort();
   const grpcAddress = `127.0.0.1:${await freePort()}`;
   const url = `http://127.0.0.1:${port}`;
-  const run = openRunDirectory("collector", undefined);
-  const config = join(run.path, "collector.yaml");
-  writeFileSync(config, configOf(port, grpcAddress, zipkinUrl));
-  const server = createEngineServer({
-    what: `collector on port ${port}`,
-    process: {
-      program,
-      args: ["--config", config],
-      cwd: run.path,
-      logFile: join(run.path, "collector.log"),
-      ...(run.temporary !== undefined && { temporaryDirectory: run.temporary }),
+  const close = await startProgram({
+    name: "collector",
+    program,
+    prepare(folder) {
+      const config = join(folder, "collector.yaml");
+      writeFileSync(config, configOf(port, grpcAddress, zipkinUrl));
+      return ["--config", config];
     },
-    async check() {
-      const headers = { "content-type": "application/json" };
-      const signal = AbortSignal.timeout(checkTimeoutMs);
-      const answer = await fetch(`${url}/v1/traces`, { method: "POST", headers, body: "{}", signal });
-      if (!answer.ok) throw new Error(`it answers ${answer.status}`);
-    },
+    check: () => answersWell(`${url}/v1/traces`, emptyExport, checkTimeoutMs),
     timeoutMs: startTimeoutMs,
   });
-  const close = async (): Promise<void> => {
-    await server.kill("SIGKILL");
-    run.remove();
-  };
-  try {
-    await server.ready();
-  } catch (error) {
-    await close();
-    throw error;
-  }
   return { url, grpcAddress, close };
 }

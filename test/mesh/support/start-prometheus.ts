@@ -1,8 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createEngineServer } from "@chappe/mesh/dev-engines/engine-server.ts";
 import { freePort } from "@chappe/mesh/dev-engines/free-port.ts";
-import { openRunDirectory } from "@chappe/mesh/dev-engines/run-directory.ts";
+import { answersWell, startProgram } from "./start-program.ts";
 
 const startTimeoutMs = 30_000;
 const askTimeoutMs = 5_000;
@@ -38,40 +37,23 @@ export async function startPrometheus(
 ): Promise<Prometheus> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const run = openRunDirectory("prometheus", undefined);
-  writeFileSync(join(run.path, "prometheus.yaml"), configOf(targets, intervalMs, rulesFile));
   const flags = ["--config.file=prometheus.yaml", "--storage.tsdb.path=tsdb"];
-  const ask = (path: string): Promise<Response> =>
-    fetch(`${url}${path}`, { signal: AbortSignal.timeout(askTimeoutMs) });
-  const server = createEngineServer({
-    what: `prometheus on port ${port}`,
-    process: {
-      program: "prometheus",
-      args: [...flags, `--web.listen-address=127.0.0.1:${port}`],
-      cwd: run.path,
-      logFile: join(run.path, "prometheus.log"),
-      ...(run.temporary !== undefined && { temporaryDirectory: run.temporary }),
+  const close = await startProgram({
+    name: "prometheus",
+    program: "prometheus",
+    prepare(folder) {
+      writeFileSync(join(folder, "prometheus.yaml"), configOf(targets, intervalMs, rulesFile));
+      return [...flags, `--web.listen-address=127.0.0.1:${port}`];
     },
-    async check() {
-      const answer = await ask("/-/ready");
-      if (!answer.ok) throw new Error(`it answers ${answer.status}`);
-    },
+    check: () => answersWell(`${url}/-/ready`, {}, askTimeoutMs),
     timeoutMs: startTimeoutMs,
+    endsBy: "SIGTERM",
   });
-  const close = async (): Promise<void> => {
-    await server.kill("SIGTERM");
-    run.remove();
-  };
-  try {
-    await server.ready();
-  } catch (error) {
-    await close();
-    throw error;
-  }
   return {
     url,
     async query(expr) {
-      const answer = (await (await ask(`/api/v1/query?query=${encodeURIComponent(expr)}`)).json()) as Answer;
+      const asked = `${url}/api/v1/query?query=${encodeURIComponent(expr)}`;
+      const answer = (await (await fetch(asked, { signal: AbortSignal.timeout(askTimeoutMs) })).json()) as Answer;
       if (answer.status !== "success") throw new Error(`${expr}: ${answer.error}`);
       return answer.data.result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
     },
